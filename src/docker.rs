@@ -1,0 +1,13 @@
+//! What the Docker Engine API *is*: paths, versions, operations, calls. Knows no policy.
+
+pub mod call;
+pub mod operation;
+pub mod path;
+pub mod query;
+pub mod version;
+
+pub use call::{Call, Malformed};
+pub use operation::{Method, Operation};
+pub use path::ApiPath;
+pub use query::Query;
+pub use version::ApiVersion;

@@ -1,0 +1,1 @@
+//! Our own questions to the engine, on hyper's client.

@@ -1,0 +1,35 @@
+//! Everything a policy may look at, and nothing else.
+//!
+//! Facts are plain values without I/O: the running gate, `explain` and the tests inside a policy
+//! file fill them in their own way and are judged by the same code.
+
+use crate::docker::{ApiVersion, Call};
+
+/// The process at the other end of the socket, as the kernel names it (`SO_PEERCRED`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// User id; `None` when it is unknown, which is never the same as 0.
+    pub uid: Option<u32>,
+    /// Group id; `None` when it is unknown.
+    pub gid: Option<u32>,
+    /// Process id as seen from our pid namespace; `None` across pid namespaces.
+    pub pid: Option<i32>,
+}
+
+/// What the engine answered to a policy's questions. This version asks none.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Findings {}
+
+/// One request as a policy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// What Docker is asked to do.
+    pub call: &'a Call<'a>,
+    /// The engine's own API version, once known: a call without a version prefix counts as it.
+    pub engine: Option<ApiVersion>,
+    /// What had to be asked from the engine first.
+    pub findings: &'a Findings,
+}

@@ -1,0 +1,1 @@
+//! The policies one process serves: words on the command line become sockets.

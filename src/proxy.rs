@@ -1,0 +1,1 @@
+//! The gate itself: listeners, connections, exchanges, tunnels.

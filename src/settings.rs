@@ -1,0 +1,1 @@
+//! Run settings: what `quaygate run` was told, beyond the policies.
