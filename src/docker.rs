@@ -4,6 +4,7 @@ pub mod call;
 pub mod operation;
 pub mod path;
 pub mod query;
+pub mod reference;
 pub mod version;
 
 pub use call::{Call, Malformed};

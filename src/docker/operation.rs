@@ -1,10 +1,26 @@
-//! The operations of the Engine API as one readable table.
+//! The operations of the Engine API.
+//!
+//! [`Operation`] is a closed list: what dockerd routes, each with what a policy must know about it
+//! before it can hand it out. The facts stand in one table, `operation/table.rs`; this file says what
+//! the columns mean. Routing a request to its operation is `call`'s work and uses [`Template`].
+//!
+//! Two routes of dockerd are left out because no accepted path reaches them: `/networks/` and
+//! `/debug/pprof/` end in a slash, which is refused (see `path`).
+
+mod query_key;
+mod table;
+mod template;
+
+pub use query_key::{Blank, Power, QueryKey, QueryKind};
+pub use table::Operation;
+pub(super) use template::{Fit, Unfit};
+pub use template::{Segment, Template};
 
 use super::ApiVersion;
 
 /// The methods that Docker's router knows. Case-sensitive, as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each is the HTTP method of that name")]
+#[expect(missing_docs, reason = "each is the HTTP method of that name")]
 pub enum Method {
     Get,
     Head,
@@ -12,17 +28,6 @@ pub enum Method {
     Put,
     Delete,
     Options,
-}
-
-impl Method {
-    /// `GET` and so on, exactly.
-    pub fn parse(_text: &str) -> Option<Self> {
-        todo!()
-    }
-    /// As written on the wire.
-    pub fn as_str(self) -> &'static str {
-        todo!()
-    }
 }
 
 /// What an operation does to Docker.
@@ -73,51 +78,134 @@ pub enum Risk {
     HostRoot,
 }
 
-/// One operation of the Engine API, by Docker's own operation id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are Docker's own")]
-pub enum Operation {
-    ContainerList,
+/// One row of the table.
+struct Row {
+    name: &'static str,
+    method: Method,
+    template: Template,
+    since: ApiVersion,
+    removed: Option<ApiVersion>,
+    effect: Effect,
+    stream: Stream,
+    body: BodyKind,
+    risk: Risk,
+    reason: &'static str,
+    query: &'static [QueryKey],
 }
 
+// === impl Operation ===
+
 impl Operation {
-    /// All operations, in the order of the table.
-    pub const ALL: &'static [Self] = &[Self::ContainerList];
+    /// The operation of that name, spelled as Docker spells it.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|operation| operation.name() == name)
+    }
 
     /// Docker's operation id: `ContainerList`.
     pub fn name(self) -> &'static str {
-        todo!()
+        self.row().name
     }
+
     /// Its method.
     pub fn method(self) -> Method {
-        todo!()
+        self.row().method
     }
+
     /// Its path with placeholders: `/containers/{id}/json`.
     pub fn path(self) -> &'static str {
-        todo!()
+        self.row().template.path()
     }
+
+    /// Its path, taken apart.
+    pub fn template(self) -> &'static Template {
+        &self.row().template
+    }
+
     /// The API version that brought it.
     pub fn since(self) -> ApiVersion {
-        todo!()
+        self.row().since
     }
+
+    /// The API version that no longer has it. Such an operation is listed so that it can be named.
+    pub fn removed(self) -> Option<ApiVersion> {
+        self.row().removed
+    }
+
     /// Whether it changes something.
     pub fn effect(self) -> Effect {
-        todo!()
+        self.row().effect
     }
+
     /// How its bytes flow.
     pub fn stream(self) -> Stream {
-        todo!()
+        self.row().stream
     }
+
     /// What its request body is.
     pub fn body(self) -> BodyKind {
-        todo!()
+        self.row().body
     }
+
     /// What a plain grant amounts to, and why, in plain words.
     pub fn risk(self) -> (Risk, &'static str) {
-        todo!()
+        (self.row().risk, self.row().reason)
     }
+
+    /// The query keys that Docker's code reads for it.
+    pub fn query(self) -> &'static [QueryKey] {
+        self.row().query
+    }
+
+    /// One of them, by its exact name: Docker's query keys are case-sensitive.
+    pub fn query_key(self, name: &str) -> Option<&'static QueryKey> {
+        self.query().iter().find(|key| key.name() == name)
+    }
+
     /// True when the operation becomes a tunnel.
     pub fn opens_tunnel(self) -> bool {
         matches!(self.stream(), Stream::Tunnel(_))
     }
 }
+
+// === impl Method ===
+
+impl Method {
+    /// `GET` and so on, exactly.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            _ => return None,
+        })
+    }
+
+    /// As written on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    const TCP: Self = Self::Tunnel("tcp");
+    const WEBSOCKET: Self = Self::Tunnel("websocket");
+    const H2C: Self = Self::Tunnel("h2c");
+}
+
+#[cfg(test)]
+mod tests;

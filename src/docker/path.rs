@@ -1,4 +1,11 @@
-//! A path with exactly one reading (rules R2-R4).
+//! A path with exactly one reading.
+//!
+//! dockerd routes on the path *decoded once*: `/containers%2fjson` and `/%63ontainers/json` are
+//! `/containers/json` there, and an unclean path (`//`, `.`, `..`) is answered by a redirect that
+//! clients follow and other daemons resolve (gorilla/mux without `UseEncodedPath`; tried on 20.10 to
+//! 28.5). So a path is decoded here exactly once, what is left unclean or odd after that is refused,
+//! and what goes to the engine is written anew from the decoded text: two spellings of one path that
+//! are accepted give equal values, and the engine sees only one of them.
 
 use std::borrow::Cow;
 
@@ -13,8 +20,22 @@ pub struct ApiPath<'h> {
 
 impl<'h> ApiPath<'h> {
     /// Reads the path part of a request target (no `?`), raw as it came.
-    pub fn parse(_raw: &'h str) -> Result<Self, Malformed> {
-        todo!()
+    ///
+    /// ```
+    /// # use quaygate::docker::{ApiPath, ApiVersion};
+    /// let path = ApiPath::parse("/v1.41/%63ontainers/json")?;
+    /// assert_eq!(path.version(), Some(ApiVersion::new(1, 41)));
+    /// assert_eq!(path.as_str(), "/containers/json");
+    /// # Ok::<(), quaygate::docker::Malformed>(())
+    /// ```
+    pub fn parse(raw: &'h str) -> Result<Self, Malformed> {
+        let text = decode(raw)?;
+        clean(&text)?;
+        let (version, end) = version(&text)?;
+        Ok(Self {
+            version,
+            text: after(text, end),
+        })
     }
 
     /// The version prefix, if one was written.
@@ -28,7 +49,171 @@ impl<'h> ApiPath<'h> {
     }
 
     /// Appends the canonical spelling for the wire, version prefix included.
-    pub fn write(&self, _out: &mut Vec<u8>) {
-        todo!()
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if let Some(version) = self.version {
+            out.extend_from_slice(format!("/v{version}").as_bytes());
+            if self.text == "/" {
+                return;
+            }
+        }
+        for &byte in self.text.as_bytes() {
+            if is_plain(byte) {
+                out.push(byte);
+            } else {
+                escape(byte, out);
+            }
+        }
     }
 }
+
+/// Appends `%2F` for `/`.
+pub(super) fn escape(byte: u8, out: &mut Vec<u8>) {
+    let digit = |nibble: u8| {
+        if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'A' + nibble - 10
+        }
+    };
+    out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 0x0f)]);
+}
+
+/// The byte that two hexadecimal digits stand for.
+pub(super) fn unescape(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// Decodes once. Borrows when nothing is escaped.
+fn decode(raw: &str) -> Result<Cow<'_, str>, Malformed> {
+    if let Some(odd) = raw.bytes().find(|&byte| !is_raw(byte)) {
+        return Err(if odd == b'#' {
+            Malformed::Fragment
+        } else {
+            Malformed::PathByte
+        });
+    }
+    if memchr::memchr(b'%', raw.as_bytes()).is_none() {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut text = String::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = if byte == b'%' {
+            let (Some(high), Some(low)) = (bytes.next(), bytes.next()) else {
+                return Err(Malformed::PathEscape);
+            };
+            unescape(high, low).ok_or(Malformed::PathEscape)?
+        } else {
+            byte
+        };
+        // SECURITY: a decoded `%` would be decoded again by whoever decodes twice, a backslash is a
+        // separator elsewhere, and a control byte ends a line.
+        if !matches!(byte, b' '..=b'~') || matches!(byte, b'%' | b'\\') {
+            return Err(Malformed::PathDecoded);
+        }
+        text.push(char::from(byte));
+    }
+    Ok(Cow::Owned(text))
+}
+
+/// Refuses what dockerd answers with a redirect to somewhere else, and trailing slashes: `/networks/`
+/// lists, `/volumes/` inspects the volume without a name.
+fn clean(text: &str) -> Result<(), Malformed> {
+    let Some(segments) = text.strip_prefix('/') else {
+        return Err(Malformed::Target);
+    };
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let mut start = true;
+    let mut bytes = segments.as_bytes();
+    while let [byte, rest @ ..] = bytes {
+        if start {
+            match bytes {
+                [b'/', ..] => return Err(Malformed::EmptySegment),
+                [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..] => {
+                    return Err(Malformed::DotSegment);
+                }
+                _ => {}
+            }
+        }
+        start = *byte == b'/';
+        bytes = rest;
+    }
+    if start {
+        Err(Malformed::TrailingSlash)
+    } else {
+        Ok(())
+    }
+}
+
+/// The version prefix of a clean path, and where the rest begins.
+fn version(text: &str) -> Result<(Option<ApiVersion>, usize), Malformed> {
+    let Some((first, rest)) = first_segment(text) else {
+        return Ok((None, 0));
+    };
+    if !looks_like_version(first) {
+        return Ok((None, 0));
+    }
+    let version = first.strip_prefix('v').and_then(ApiVersion::parse);
+    let next = first_segment(rest).map_or("", |(next, _)| next);
+    match version {
+        Some(version) if version.is_known() && !looks_like_version(next) => {
+            Ok((Some(version), text.len() - rest.len()))
+        }
+        // podman numbers its own API by its own releases: `/v4.0.0/libpod/containers/json`. dockerd
+        // has nothing of that name in any version, so such a path is no operation whoever reads it.
+        None if next == "libpod" => Ok((None, 0)),
+        _ => Err(Malformed::Version),
+    }
+}
+
+/// Splits `/first/rest` into `first` and `/rest`.
+fn first_segment(text: &str) -> Option<(&str, &str)> {
+    let segments = text.strip_prefix('/')?;
+    let end = memchr::memchr(b'/', segments.as_bytes()).unwrap_or(segments.len());
+    segments.split_at_checked(end)
+}
+
+/// SECURITY: what dockerd could route as a version (`/v{version:[0-9.]+}`) is one in the strict
+/// grammar or is refused; "not a version, hence another path" is how `/v1.41./containers/create`
+/// walks past a rule. Upper case is 404 at dockerd and refused for the same reason.
+fn looks_like_version(segment: &str) -> bool {
+    matches!(segment.as_bytes(), [b'v' | b'V', b'0'..=b'9' | b'.', ..])
+}
+
+/// The text from `start` on, `/` if nothing is left.
+fn after(text: Cow<'_, str>, start: usize) -> Cow<'_, str> {
+    let rest = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(start..).unwrap_or_default()),
+        Cow::Owned(mut text) => Cow::Owned(text.split_off(start)),
+    };
+    if rest.is_empty() {
+        Cow::Borrowed("/")
+    } else {
+        rest
+    }
+}
+
+/// Bytes that may stand in a path as it comes (rule: 0x21-0x7e without what no client leaves bare).
+fn is_raw(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~')
+        && !matches!(
+            byte,
+            b'#' | b'"' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'{' | b'|' | b'}' | b'`'
+        )
+}
+
+/// Bytes that are written as they are: `pchar` of RFC 3986 section 3.3, and `/`.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;
