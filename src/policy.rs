@@ -1,7 +1,11 @@
 //! The policy: what one service may do with Docker.
 
+pub mod api;
 pub mod decision;
+pub mod filters;
+pub mod pattern;
 pub mod settings;
+mod signal;
 
 use std::sync::Arc;
 

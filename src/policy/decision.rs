@@ -11,14 +11,166 @@ pub struct RuleRef(pub(super) u32);
 pub enum Reason {
     /// No rule grants the operation.
     NoRule,
+    /// Docker has no operation at this method and path, and `[unlisted]` does not admit it.
+    UnknownOperation,
+    /// The operation is granted for other names only.
+    Name,
+    /// A condition on a query key does not hold.
+    Query,
+    /// A query key that is judged is written more than once.
+    QueryRepeated,
+    /// A condition on a filter does not hold.
+    Filter,
+    /// `filters` has no single reading.
+    FilterMalformed,
+    /// A prune call carries a filter that can widen what is deleted.
+    FilterWidens,
+    /// A query key that hands out a power is used and no condition admits it.
+    Power(Power),
+    /// The call's API version is outside of the policy's range.
+    ApiOutside,
+    /// The call names no API version, the engine's own one is not known yet, and it matters.
+    ApiUnknown,
+    /// The caller is not among the users who may connect.
+    Peer,
+}
+
+/// A power that is handed out by a query key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Power {
+    /// `cgroupparent` of a build.
+    CgroupParent,
+    /// `checkpoint` of a start.
+    Checkpoint,
+    /// `checkpoint-dir` of a start.
+    CheckpointDir,
+    /// `dir` of checkpoint calls.
+    Dir,
+    /// `extrahosts` of a build.
+    ExtraHosts,
+    /// `fromSrc` of an image create.
+    FromSrc,
+    /// `networkmode` of a build.
+    NetworkMode,
+    /// `outputs` of a build.
+    Outputs,
+    /// `ps_args` of a top.
+    PsArgs,
+    /// `remote` of a build.
+    Remote,
+    /// `securityopt` of a build.
+    SecurityOpt,
+    /// A key that this table does not name.
+    Other,
+}
+
+impl Power {
+    /// Every power with its query key and its code.
+    const TABLE: [(Self, &'static str, &'static str); 12] = [
+        (Self::CgroupParent, "cgroupparent", "power-cgroupparent"),
+        (Self::Checkpoint, "checkpoint", "power-checkpoint"),
+        (Self::CheckpointDir, "checkpoint-dir", "power-checkpoint-dir"),
+        (Self::Dir, "dir", "power-dir"),
+        (Self::ExtraHosts, "extrahosts", "power-extrahosts"),
+        (Self::FromSrc, "fromSrc", "power-from-src"),
+        (Self::NetworkMode, "networkmode", "power-networkmode"),
+        (Self::Outputs, "outputs", "power-outputs"),
+        (Self::PsArgs, "ps_args", "power-ps-args"),
+        (Self::Remote, "remote", "power-remote"),
+        (Self::SecurityOpt, "securityopt", "power-securityopt"),
+        (Self::Other, "", "power-query"),
+    ];
+
+    /// The power that a query key hands out.
+    pub(super) fn of(key: &str) -> Self {
+        let row = Self::TABLE.iter().find(|(_, name, _)| *name == key);
+        row.map_or(Self::Other, |(power, _, _)| *power)
+    }
+
+    /// Its query key.
+    pub fn key(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> &'static (Self, &'static str, &'static str) {
+        let row = Self::TABLE.iter().find(|(power, _, _)| *power == self);
+        row.unwrap_or(&(Self::Other, "", "power-query"))
+    }
 }
 
 impl Reason {
     /// Every reason, for tables and documentation.
-    pub const ALL: &'static [Self] = &[Self::NoRule];
+    pub const ALL: &'static [Self] = &[
+        Self::NoRule,
+        Self::UnknownOperation,
+        Self::Name,
+        Self::Query,
+        Self::QueryRepeated,
+        Self::Filter,
+        Self::FilterMalformed,
+        Self::FilterWidens,
+        Self::Power(Power::CgroupParent),
+        Self::Power(Power::Checkpoint),
+        Self::Power(Power::CheckpointDir),
+        Self::Power(Power::Dir),
+        Self::Power(Power::ExtraHosts),
+        Self::Power(Power::FromSrc),
+        Self::Power(Power::NetworkMode),
+        Self::Power(Power::Outputs),
+        Self::Power(Power::PsArgs),
+        Self::Power(Power::Remote),
+        Self::Power(Power::SecurityOpt),
+        Self::Power(Power::Other),
+        Self::ApiOutside,
+        Self::ApiUnknown,
+        Self::Peer,
+    ];
+
     /// `no-rule` and so on.
     pub fn code(self) -> &'static str {
-        todo!()
+        match self {
+            Self::NoRule => "no-rule",
+            Self::UnknownOperation => "unknown-operation",
+            Self::Name => "name",
+            Self::Query => "query",
+            Self::QueryRepeated => "query-repeated",
+            Self::Filter => "filter",
+            Self::FilterMalformed => "filter-malformed",
+            Self::FilterWidens => "filter-widens",
+            Self::Power(power) => power.row().2,
+            Self::ApiOutside => "api-outside",
+            Self::ApiUnknown => "api-unknown",
+            Self::Peer => "peer",
+        }
+    }
+
+    /// What it means, in one line of plain words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::NoRule => "no rule grants the operation",
+            Self::UnknownOperation => "Docker has no operation at this method and path",
+            Self::Name => "the operation is granted for other names only",
+            Self::Query => "a condition on the query does not hold",
+            Self::QueryRepeated => "a query key that is judged is written more than once",
+            Self::Filter => "a condition on the filters does not hold",
+            Self::FilterMalformed => "the filters cannot be read in exactly one way",
+            Self::FilterWidens => "a filter of this prune call can widen what is deleted",
+            Self::Power(_) => "a query key that hands out a power is used and no rule admits it",
+            Self::ApiOutside => "the API version is outside of the policy's range",
+            Self::ApiUnknown => "the API version of the call is not known yet",
+            Self::Peer => "this user may not use the socket",
+        }
+    }
+
+    /// How near a rule came to allowing, for choosing which miss to tell.
+    pub(super) fn nearness(self) -> u8 {
+        match self {
+            Self::UnknownOperation | Self::NoRule => 0,
+            Self::Name => 1,
+            Self::Query | Self::Filter => 2,
+            Self::QueryRepeated | Self::FilterMalformed | Self::FilterWidens | Self::Power(_) => 3,
+            Self::ApiOutside | Self::ApiUnknown | Self::Peer => 4,
+        }
     }
 }
 
@@ -40,6 +192,23 @@ pub struct Decision {
 }
 
 impl Decision {
+    pub(super) fn allow(rule: RuleRef) -> Self {
+        Self {
+            verdict: Verdict::Allow(rule),
+        }
+    }
+
+    pub(super) fn deny(reason: Reason) -> Self {
+        Self {
+            verdict: Verdict::Deny(reason),
+        }
+    }
+
+    /// Whether some rule allows the call.
+    pub fn allows(self) -> bool {
+        matches!(self.verdict, Verdict::Allow(_))
+    }
+
     /// Turns the decision and the call it was made for into a permit, or gives the reason why not.
     pub fn settle<'h>(self, call: Call<'h>) -> Result<Permit<'h>, (Call<'h>, Reason)> {
         match self.verdict {
@@ -63,6 +232,7 @@ impl<'h> Permit<'h> {
     pub fn call(&self) -> &Call<'h> {
         &self.call
     }
+
     /// The rule that allows it.
     pub fn rule(&self) -> RuleRef {
         self.rule
@@ -78,4 +248,33 @@ pub struct Denial {
     pub message: String,
     /// The TOML line(s) that would allow it, if any could.
     pub hint: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::Operation;
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        let mut codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        for code in &codes {
+            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{code}");
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn every_power_of_the_operations_table_has_a_code_of_its_own() {
+        for operation in Operation::ALL {
+            for key in operation.query().iter().filter(|key| key.is_power().is_some()) {
+                let power = Power::of(key.name());
+                assert_ne!(power, Power::Other, "{} {}", operation.name(), key.name());
+                assert_eq!(power.key(), key.name());
+                assert!(Reason::ALL.contains(&Reason::Power(power)));
+            }
+        }
+    }
 }

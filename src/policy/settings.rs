@@ -26,6 +26,18 @@ pub struct Socket {
     pub peer_uids: Option<Vec<u32>>,
 }
 
+impl Default for Socket {
+    fn default() -> Self {
+        Self {
+            path: None,
+            mode: 0o660,
+            owner: None,
+            group: None,
+            peer_uids: None,
+        }
+    }
+}
+
 /// Bounds of one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -33,4 +45,13 @@ pub struct Limits {
     pub connections: usize,
     /// The largest body that is judged, in bytes, default 1 MiB.
     pub body: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            body: 1 << 20,
+        }
+    }
 }
