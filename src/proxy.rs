@@ -1,1 +1,4 @@
 //! The gate itself: listeners, connections, exchanges, tunnels.
+
+pub mod dial;
+pub mod listen;
