@@ -1,6 +1,7 @@
 //! The policy: what one service may do with Docker.
 
 pub mod api;
+pub mod builtin;
 pub mod decision;
 pub mod filters;
 pub mod pattern;

@@ -1,0 +1,67 @@
+//! The only place that opens a connection to Docker. Two callers: `forward`, which holds a permit,
+//! and `engine`, which asks constant questions of our own.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::wire::socket::Socket;
+
+/// How long the engine may take to accept a connection.
+pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long to wait before asking again while the engine's backlog is full.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+
+/// Where Docker listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// `host:port`.
+    Tcp(String),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(authority) => write!(f, "tcp://{authority}"),
+        }
+    }
+}
+
+/// Opens a connection to Docker, within [`DIAL_DEADLINE`].
+pub async fn dial(address: &Address) -> io::Result<Socket> {
+    let deadline = Instant::now() + DIAL_DEADLINE;
+    timeout_at(deadline, connect(address))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one door to Docker that clippy.toml speaks of"
+)]
+async fn connect(address: &Address) -> io::Result<Socket> {
+    match address {
+        Address::Tcp(authority) => {
+            let stream = TcpStream::connect(authority).await?;
+            stream.set_nodelay(true)?;
+            Ok(Socket::Tcp(stream))
+        }
+        // A full backlog answers EAGAIN at once instead of waiting (unix(7)), so the waiting is ours.
+        Address::Unix(path) => loop {
+            match UnixStream::connect(path).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sleep(BACKLOG_PAUSE).await;
+                }
+                connected => return connected.map(Socket::Unix),
+            }
+        },
+    }
+}

@@ -1,0 +1,86 @@
+//! One allowed call's place in the audit log, which closes itself.
+//!
+//! INVARIANT: every allowed call is accounted for exactly once, whatever becomes of the task that
+//! carries it: the entry is written when it is dropped.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::audit::{Audit, Ending, Full, Outcome, Record};
+
+/// An allowed call that is not finished yet.
+#[derive(Debug)]
+pub(super) struct Entry {
+    audit: Audit,
+    policy: Arc<str>,
+    kept: Option<Box<(Record, Instant)>>,
+    outcome: Outcome,
+    status: Option<u16>,
+    bytes_up: u64,
+    bytes_down: u64,
+}
+
+impl Entry {
+    /// An entry for a call that is only counted, or, with a record, written in full.
+    pub(super) fn new(audit: Audit, policy: Arc<str>, record: Option<Record>) -> Self {
+        let kept = record.map(|record| Box::new((record, Instant::now())));
+        Self {
+            audit,
+            policy,
+            kept,
+            outcome: Outcome::Aborted,
+            status: None,
+            bytes_up: 0,
+            bytes_down: 0,
+        }
+    }
+
+    /// Writes the opening record; until it is accepted nothing may be forwarded.
+    pub(super) async fn announce(&self) -> Result<(), Full> {
+        match &self.kept {
+            Some(kept) => self.audit.open(&kept.0).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The call ended, and so.
+    pub(super) fn end(&mut self, outcome: Outcome, status: Option<u16>) {
+        self.outcome = outcome;
+        self.status = status;
+    }
+
+    /// Bytes that were carried, on top of those counted before.
+    pub(super) fn carried(&mut self, up: u64, down: u64) {
+        self.bytes_up += up;
+        self.bytes_down += down;
+    }
+
+    /// A record for a call of this moment.
+    pub(super) fn now() -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.outcome = Outcome::Internal;
+        }
+        match self.kept.take() {
+            Some(kept) => {
+                let (record, started) = *kept;
+                let ending = Ending {
+                    outcome: self.outcome,
+                    status: self.status,
+                    bytes_up: self.bytes_up,
+                    bytes_down: self.bytes_down,
+                    duration: started.elapsed(),
+                };
+                self.audit.close(record, ending);
+            }
+            None => self
+                .audit
+                .pass(&self.policy, self.status, self.bytes_up, self.bytes_down),
+        }
+    }
+}

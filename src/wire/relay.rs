@@ -1,0 +1,247 @@
+//! Moving bytes from one socket to another: bounded, with back-pressure, and without holding any
+//! memory while nothing moves.
+//!
+//! Bytes are read into one scratch area per thread and written on in the same breath. Only what
+//! the other side does not take at once is kept, at most one scratch area full; until that is gone
+//! nothing more is read.
+
+use std::cell::RefCell;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use super::buffer::Buffer;
+use super::framing::{BadFraming, Meter};
+use super::socket::Socket;
+
+/// How much is moved at a time, and how much one direction may keep in hand for a slow reader.
+pub const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static AREA: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// One end of a connection and what was read from it too early.
+#[derive(Debug)]
+pub struct End {
+    /// The stream.
+    pub socket: Socket,
+    /// Bytes read that belong to a later message (or to a tunnel that is not open yet).
+    pub inbox: Buffer,
+    /// It will send nothing more.
+    pub ended: bool,
+}
+
+impl End {
+    /// A fresh connection.
+    pub fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            inbox: Buffer::default(),
+            ended: false,
+        }
+    }
+
+    /// Reads once into the inbox, up to `most` bytes in hand. `Ready(0)` is the end; `Pending` also
+    /// when there is no room.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        let Some(room) = self.inbox.room(most) else {
+            return Poll::Pending;
+        };
+        let read = self.socket.poll_read(cx, room);
+        let count = if let Poll::Ready(Ok(count)) = read {
+            count
+        } else {
+            0
+        };
+        self.inbox.filled(count);
+        self.ended |= matches!(read, Poll::Ready(Ok(0)));
+        read
+    }
+}
+
+/// One direction of an exchange.
+#[derive(Debug)]
+pub struct Flow {
+    /// Taken from the source, not yet taken by the sink.
+    pub pending: Buffer,
+    /// Bytes that the sink took, heads included.
+    pub written: u64,
+}
+
+/// Why a direction stops before its end.
+#[derive(Debug)]
+pub enum Broken {
+    /// The source ended before the body did.
+    Cut,
+    /// The source's bytes are not what its head promised.
+    Framing(BadFraming),
+    /// The source failed.
+    Source,
+    /// The sink takes nothing more.
+    Sink,
+}
+
+impl Flow {
+    /// A direction in which nothing has moved yet.
+    pub fn new() -> Self {
+        Self {
+            pending: Buffer::default(),
+            written: 0,
+        }
+    }
+
+    /// Hands everything pending to the sink.
+    pub fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut Socket,
+    ) -> Poll<Result<(), Broken>> {
+        while !self.pending.is_empty() {
+            match ready!(sink.poll_write(cx, self.pending.bytes())) {
+                Ok(count) if count > 0 => {
+                    self.pending.consume(count);
+                    self.written += wide(count);
+                }
+                _ => return Poll::Ready(Err(Broken::Sink)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Moves a body until the meter says that it is complete and the sink has taken all of it.
+    /// Bytes beyond the body stay in the source's inbox.
+    pub fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        meter: &mut Meter,
+        sink: &mut Socket,
+    ) -> Poll<Result<(), Broken>> {
+        loop {
+            ready!(self.poll_flush(cx, sink))?;
+            if meter.is_done() {
+                return Poll::Ready(Ok(()));
+            }
+            if !source.inbox.is_empty() {
+                let count = meter.take(source.inbox.bytes()).map_err(Broken::Framing)?;
+                let body = source.inbox.bytes().get(..count).unwrap_or_default();
+                self.pass(cx, sink, body)?;
+                source.inbox.consume(count);
+                continue;
+            }
+            if source.ended {
+                return Poll::Ready(if meter.may_end() {
+                    Ok(())
+                } else {
+                    Err(Broken::Cut)
+                });
+            }
+            ready!(self.poll_step(cx, source, Some(meter), sink))?;
+        }
+    }
+
+    /// Moves raw bytes until the source ends and the sink has taken all of them.
+    pub fn poll_raw(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        sink: &mut Socket,
+    ) -> Poll<Result<(), Broken>> {
+        loop {
+            ready!(self.poll_flush(cx, sink))?;
+            if !source.inbox.is_empty() {
+                let early = std::mem::take(&mut source.inbox);
+                self.pass(cx, sink, early.bytes())?;
+                continue;
+            }
+            if source.ended {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_step(cx, source, None, sink))?;
+        }
+    }
+
+    /// One read and one write.
+    fn poll_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        meter: Option<&mut Meter>,
+        sink: &mut Socket,
+    ) -> Poll<Result<(), Broken>> {
+        AREA.with_borrow_mut(|area| {
+            let count = match ready!(source.socket.poll_read(cx, area)) {
+                Ok(0) => {
+                    source.ended = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(count) => count,
+                // A peer that closes with our bytes unread resets the stream (unix(7)); what it
+                // sent before has been read by then.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    source.ended = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Err(_) => return Poll::Ready(Err(Broken::Source)),
+            };
+            let read = area.get(..count).unwrap_or_default();
+            let (body, beyond) = match meter {
+                Some(meter) => {
+                    let end = meter.take(read).map_err(Broken::Framing)?;
+                    read.split_at_checked(end).unwrap_or((read, &[]))
+                }
+                None => (read, &[][..]),
+            };
+            source.inbox.push(beyond);
+            Poll::Ready(self.pass(cx, sink, body))
+        })
+    }
+
+    /// Writes what the sink takes now and keeps the rest.
+    fn pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut Socket,
+        bytes: &[u8],
+    ) -> Result<(), Broken> {
+        self.pass_two(cx, sink, bytes, &[])
+    }
+
+    /// The same for two pieces (a head and the beginning of its body), in one system call.
+    pub fn pass_two(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut Socket,
+        first: &[u8],
+        second: &[u8],
+    ) -> Result<(), Broken> {
+        if first.is_empty() && second.is_empty() {
+            return Ok(());
+        }
+        let taken = if self.pending.is_empty() {
+            match sink.poll_write_two(cx, first, second) {
+                Poll::Ready(Ok(count)) if count > 0 => count,
+                Poll::Ready(_) => return Err(Broken::Sink),
+                Poll::Pending => 0,
+            }
+        } else {
+            0
+        };
+        self.written += wide(taken);
+        self.pending.push(first.get(taken..).unwrap_or_default());
+        let taken = taken.saturating_sub(first.len());
+        self.pending.push(second.get(taken..).unwrap_or_default());
+        Ok(())
+    }
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A count of bytes as the audit log wants it.
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
