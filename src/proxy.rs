@@ -3,13 +3,14 @@
 //! The journey of a request, file by file: `accept` takes a connection and asks the kernel who is
 //! there; `connection` waits for a head; `exchange` carries the request from top to bottom –
 //! reading it (`wire::head`, `docker::call`), judging it (`judge`), writing the audit record
-//! (`entry`), dialling Docker (`dial`), moving bytes both ways (`forward`, and `tunnel` after an
-//! upgrade) – or turning it away (`refuse`).
+//! (`entry`), dialling Docker (`dial`) and moving bytes both ways (`forward`, `passage`, and `tunnel`
+//! after an upgrade) – or turning it away (`refuse`).
 //!
 //! One task carries one client connection, with one connection to the engine that belongs to it
 //! alone: whatever goes wrong between the two can only ever reach the client that caused it.
 
 mod accept;
+mod body;
 mod connection;
 mod departure;
 pub mod dial;
@@ -19,6 +20,7 @@ mod forward;
 pub(crate) mod identity;
 pub mod limits;
 pub mod listen;
+mod passage;
 mod refuse;
 mod seat;
 mod tunnel;

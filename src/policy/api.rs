@@ -35,7 +35,9 @@ impl ApiRange {
         let mut range = Self::default();
         for part in text.split(',').map(str::trim) {
             let split = part.find(|c: char| c.is_ascii_digit());
-            let (operator, version) = part.split_at_checked(split.unwrap_or(0)).unwrap_or(("", ""));
+            let (operator, version) = part
+                .split_at_checked(split.unwrap_or(0))
+                .unwrap_or(("", ""));
             let Some(version) = ApiVersion::parse(version) else {
                 return Err(format!("`{part}` is not a bound such as `>=1.41`"));
             };
@@ -43,7 +45,10 @@ impl ApiRange {
         }
         let empty = range.highest.is_some_and(|highest| highest < range.lowest);
         if empty {
-            return Err(format!("no version is in this range; the oldest is {}", ApiVersion::OLDEST));
+            return Err(format!(
+                "no version is in this range; the oldest is {}",
+                ApiVersion::OLDEST
+            ));
         }
         Ok(range)
     }
@@ -113,7 +118,16 @@ mod tests {
         ] {
             assert_eq!(ApiRange::parse(text).unwrap().to_string(), shown, "{text}");
         }
-        for text in ["", "1.41", ">=", "~1.41", ">=1.41 <=1.51", ">=1.51, <=1.41", "<=1.20", ">=x"] {
+        for text in [
+            "",
+            "1.41",
+            ">=",
+            "~1.41",
+            ">=1.41 <=1.51",
+            ">=1.51, <=1.41",
+            "<=1.20",
+            ">=x",
+        ] {
             assert!(ApiRange::parse(text).is_err(), "{text}");
         }
     }
@@ -130,10 +144,20 @@ mod tests {
             (None, Some(v(52)), Fit::Outside),
             (None, None, Fit::Unknown),
         ] {
-            assert_eq!(range.fit(written, engine), expected, "{written:?} {engine:?}");
+            assert_eq!(
+                range.fit(written, engine),
+                expected,
+                "{written:?} {engine:?}"
+            );
         }
         assert_eq!(ApiRange::default().fit(None, None), Fit::Inside);
-        assert_eq!(ApiRange::parse("<=1.51").unwrap().fit(None, None), Fit::Unknown);
-        assert_eq!(ApiRange::parse(">=1.30").unwrap().fit(None, None), Fit::Unknown);
+        assert_eq!(
+            ApiRange::parse("<=1.51").unwrap().fit(None, None),
+            Fit::Unknown
+        );
+        assert_eq!(
+            ApiRange::parse(">=1.30").unwrap().fit(None, None),
+            Fit::Unknown
+        );
     }
 }

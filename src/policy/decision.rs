@@ -69,7 +69,11 @@ impl Power {
     const TABLE: [(Self, &'static str, &'static str); 12] = [
         (Self::CgroupParent, "cgroupparent", "power-cgroupparent"),
         (Self::Checkpoint, "checkpoint", "power-checkpoint"),
-        (Self::CheckpointDir, "checkpoint-dir", "power-checkpoint-dir"),
+        (
+            Self::CheckpointDir,
+            "checkpoint-dir",
+            "power-checkpoint-dir",
+        ),
         (Self::Dir, "dir", "power-dir"),
         (Self::ExtraHosts, "extrahosts", "power-extrahosts"),
         (Self::FromSrc, "fromSrc", "power-from-src"),
@@ -259,7 +263,10 @@ mod tests {
     fn codes_are_unique_and_kebab_case() {
         let mut codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         for code in &codes {
-            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{code}");
+            assert!(
+                code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                "{code}"
+            );
         }
         codes.sort_unstable();
         codes.dedup();
@@ -269,7 +276,11 @@ mod tests {
     #[test]
     fn every_power_of_the_operations_table_has_a_code_of_its_own() {
         for operation in Operation::ALL {
-            for key in operation.query().iter().filter(|key| key.is_power().is_some()) {
+            for key in operation
+                .query()
+                .iter()
+                .filter(|key| key.is_power().is_some())
+            {
                 let power = Power::of(key.name());
                 assert_ne!(power, Power::Other, "{} {}", operation.name(), key.name());
                 assert_eq!(power.key(), key.name());

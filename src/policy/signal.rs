@@ -23,7 +23,10 @@ pub(super) fn number(text: &str) -> Option<u8> {
 
 /// The usual name of a signal, without `SIG`.
 pub(super) fn name(number: u8) -> Option<&'static str> {
-    NAMES.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map(|(_, name)| *name)
 }
 
 /// Linux signal numbers with their names; of several names the usual one stands first.

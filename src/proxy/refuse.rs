@@ -13,14 +13,17 @@ use tokio::time::{timeout, timeout_at};
 
 use super::connection::Connection;
 use super::dial::Address;
-use super::exchange::{ANSWER_DEADLINE, Next};
+use super::exchange::Next;
 use crate::audit::{Ending, Outcome};
 use crate::docker::{Call, Malformed, Method};
 use crate::facts::{Facts, Findings};
 use crate::policy::Reason;
-use crate::wire::framing::RequestBody;
+use crate::wire::framing::{BadFraming, RequestBody};
 use crate::wire::head::{BadHead, RequestHead};
 use crate::wire::write;
+
+/// How long a refusal may take to be handed over.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// An answer of our own instead of Docker's.
 #[derive(Debug)]
@@ -78,7 +81,10 @@ impl Refusal {
     }
 
     pub(super) fn unreachable(docker: &Address, error: &io::Error) -> Self {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "io::ErrorKind is open-ended")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "io::ErrorKind is open-ended"
+        )]
         let advice = match error.kind() {
             io::ErrorKind::NotFound => {
                 "there is no such socket; is Docker running, and is the socket's directory mounted into quaygate's container?"
@@ -111,10 +117,10 @@ impl Refusal {
         )
     }
 
-    pub(super) fn broken_body() -> Self {
+    pub(super) fn broken_body(bad: BadFraming) -> Self {
         Self::new(
             400,
-            "quaygate: the request's body is not what its head promised",
+            format!("quaygate: the request's body is not what its head promised: {bad}"),
         )
     }
 }

@@ -25,7 +25,6 @@ mod fields;
 mod refusal;
 mod scan;
 
-
 use std::mem::MaybeUninit;
 
 use fields::Fields;

@@ -1,0 +1,438 @@
+//! One permitted request on its way to Docker, and Docker's answer on its way back.
+//!
+//! Both directions move at once: the answer may begin while the body is still going up, and the
+//! client may leave at any time, which ends the call upstream. Nothing here decides anything about
+//! the request; what may be decided about the *answer* (is this a tunnel? may the connection be
+//! kept?) is decided in `read_answer`.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use super::departure::Departure;
+use crate::wire::buffer::Buffer;
+use crate::wire::framing::{BadFraming, Meter, RequestBody, ResponseBody};
+use crate::wire::head::{BadHead, MAX_HEAD, ResponseHead, Scan};
+use crate::wire::relay::{Broken, End, Flow};
+use crate::wire::write::{self, Connection};
+
+/// How many bytes of a later request are read ahead while an answer is on its way.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// What a client that waits before sending its body is told.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How many interim answers one request may get (RFC 9110 §15.2 sets no bound; a loop must end).
+const MAX_INTERIM: u8 = 16;
+
+thread_local! {
+    /// Where an answer's head is written before it goes out together with the body's beginning.
+    static HEAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What must be known of a request to read its answer.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts, read by name"
+)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// It was a HEAD: the answer has no body whatever its length says.
+    pub(super) to_head: bool,
+    /// The token we sent in `Upgrade`: a 101 must name it.
+    pub(super) upgrade: Option<&'static str>,
+    /// An attach or exec start: an unframed 200 is a tunnel (moby
+    /// `daemon/server/router/container/container_routes.go`, `postContainersAttach`).
+    pub(super) may_hijack: bool,
+    /// The client waits for a 100.
+    pub(super) expects_continue: bool,
+    /// Neither the client nor we mean to close after this answer.
+    pub(super) keep_alive: bool,
+}
+
+/// How a forwarded request ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// The answer was passed on in full.
+    Answered {
+        /// The engine's connection can carry another request.
+        engine_stays: bool,
+        /// The client's connection can carry another request.
+        client_stays: bool,
+    },
+    /// The engine agreed to a tunnel; its head is on its way to the client.
+    Tunnel,
+}
+
+/// How a forwarded request ended badly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The client left.
+    ClientGone,
+    /// The request's body was not what its head promised.
+    ClientBody(BadFraming),
+    /// The engine closed before it answered.
+    EngineClosed {
+        /// No byte of the request had reached it.
+        untouched: bool,
+    },
+    /// The engine's answer cannot be read in one way.
+    BadAnswer(&'static str),
+    /// The answer broke off after its head was passed on.
+    AnswerCut,
+}
+
+/// One request on its way.
+#[derive(Debug)]
+pub(super) struct Passage<'c> {
+    client: &'c mut End,
+    engine: &'c mut End,
+    asked: Asked,
+    up: Flow,
+    up_meter: Meter,
+    up_state: Up,
+    down: Flow,
+    answer: Answer,
+    keeps: Keeps,
+    status: Option<u16>,
+    interim: u8,
+    scan: Scan,
+    departure: Option<Box<Departure>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Up {
+    /// Head and body are going up.
+    Sending,
+    /// All of it is there.
+    Sent,
+    /// The engine takes no more, or the client stopped in the middle.
+    Stopped,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Head,
+    Body(Meter),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Keeps {
+    engine: bool,
+    client: bool,
+}
+
+impl<'c> Passage<'c> {
+    /// Prepares to send a head and the body that follows it.
+    pub(super) fn new(
+        client: &'c mut End,
+        engine: &'c mut End,
+        asked: Asked,
+        head: Buffer,
+        body: RequestBody,
+    ) -> Result<Self, Failure> {
+        let mut up = Flow::new();
+        up.pending = head;
+        let mut up_meter = Meter::request(body);
+        let early = up_meter
+            .take(client.inbox.bytes())
+            .map_err(Failure::ClientBody)?;
+        up.pending
+            .push(client.inbox.bytes().get(..early).unwrap_or_default());
+        client.inbox.consume(early);
+        Ok(Self {
+            client,
+            engine,
+            asked,
+            up,
+            up_meter,
+            up_state: Up::Sending,
+            down: Flow::new(),
+            answer: Answer::Head,
+            keeps: Keeps::default(),
+            status: None,
+            interim: 0,
+            scan: Scan::default(),
+            departure: None,
+        })
+    }
+
+    /// Puts a fresh connection in the place of one that was closed before a byte reached it.
+    pub(super) fn redirect(&mut self, engine: End) {
+        *self.engine = engine;
+        self.up_state = Up::Sending;
+    }
+
+    /// Runs until the answer is complete, a tunnel opens, or something breaks.
+    pub(super) async fn run(&mut self) -> Result<Finish, Failure> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// The status that was passed on, once it was.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// Bytes written to the engine and to the client so far, heads included.
+    pub(super) fn written(&self) -> (u64, u64) {
+        (self.up.written, self.down.written)
+    }
+
+    /// For the tunnel: what the client has not taken yet.
+    pub(super) fn into_down(self) -> Flow {
+        self.down
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Finish, Failure>> {
+        self.poll_up(cx)?;
+        if let Poll::Ready(finish) = self.poll_down(cx)? {
+            return Poll::Ready(Ok(finish));
+        }
+        self.watch_client(cx)?;
+        Poll::Pending
+    }
+
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if self.up_state != Up::Sending {
+            return Ok(());
+        }
+        let moved = self
+            .up
+            .poll_body(cx, self.client, &mut self.up_meter, &mut self.engine.socket);
+        self.up_state = match moved {
+            Poll::Pending => Up::Sending,
+            Poll::Ready(Ok(())) => Up::Sent,
+            Poll::Ready(Err(Broken::Framing(bad))) => return Err(Failure::ClientBody(bad)),
+            Poll::Ready(Err(Broken::Source)) => return Err(Failure::ClientGone),
+            Poll::Ready(Err(Broken::Cut)) => {
+                self.client_ended()?;
+                Up::Stopped
+            }
+            // Its answer may be on its way all the same: 404 to an upload, say.
+            Poll::Ready(Err(Broken::Sink)) => Up::Stopped,
+        };
+        Ok(())
+    }
+
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<Finish, Failure>> {
+        while matches!(self.answer, Answer::Head) {
+            if let Some(tunnel) = ready!(self.poll_head(cx))? {
+                return Poll::Ready(Ok(tunnel));
+            }
+        }
+        let Answer::Body(meter) = &mut self.answer else {
+            return Poll::Pending;
+        };
+        match ready!(
+            self.down
+                .poll_body(cx, self.engine, meter, &mut self.client.socket)
+        ) {
+            Ok(()) => Poll::Ready(Ok(self.finish())),
+            Err(Broken::Sink) => Poll::Ready(Err(Failure::ClientGone)),
+            Err(Broken::Source | Broken::Cut | Broken::Framing(_)) => {
+                Poll::Ready(Err(Failure::AnswerCut))
+            }
+        }
+    }
+
+    /// Reads one head of the engine's. Ready with `Some` when it opens a tunnel; `answer` has moved
+    /// on when it was the final one.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Finish>, Failure>> {
+        loop {
+            let held = std::mem::take(&mut self.engine.inbox);
+            if let Some((head, length)) = self
+                .scan
+                .response(held.bytes(), self.asked.to_head)
+                .map_err(|bad| Failure::BadAnswer(answer_code(bad)))?
+            {
+                self.scan = Scan::default();
+                let rest = held.bytes().get(length..).unwrap_or_default();
+                return Poll::Ready(self.read_answer(cx, &head, rest));
+            }
+            self.engine.inbox = held;
+            ready!(self.poll_more_head(cx))?;
+        }
+    }
+
+    fn poll_more_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let begun = !self.engine.inbox.is_empty() || self.interim > 0;
+        match ready!(self.engine.poll_fill(cx, MAX_HEAD)) {
+            Ok(count) if count > 0 => Poll::Ready(Ok(())),
+            Ok(_) if begun => Poll::Ready(Err(Failure::BadAnswer("answer-truncated"))),
+            Err(error) if begun && error.kind() != io::ErrorKind::ConnectionReset => {
+                Poll::Ready(Err(Failure::BadAnswer("answer-truncated")))
+            }
+            _ => Poll::Ready(Err(Failure::EngineClosed {
+                untouched: self.up.written == 0,
+            })),
+        }
+    }
+
+    /// Decides what an answer is, and passes its head on.
+    fn read_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &ResponseHead<'_>,
+        rest: &[u8],
+    ) -> Result<Option<Finish>, Failure> {
+        match head.status() {
+            101 => return self.open_tunnel(cx, head, rest).map(Some),
+            100..=199 => {
+                self.engine.inbox.push(rest);
+                return self.pass_interim(cx, head).map(|()| None);
+            }
+            _ => {}
+        }
+        if self.asked.may_hijack && is_hijack(head) {
+            return self.open_tunnel(cx, head, rest).map(Some);
+        }
+        let mut meter = Meter::response(head.body());
+        let count = meter
+            .take(rest)
+            .map_err(|_| Failure::BadAnswer("answer-framing"))?;
+        let (body, beyond) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        self.engine.inbox.push(beyond);
+        let framed = !matches!(head.body(), ResponseBody::UntilEof);
+        self.keeps.engine = framed && head.keep_alive() && self.up_state == Up::Sent;
+        self.keeps.client = self.keeps.engine && self.asked.keep_alive && !self.client.ended;
+        let connection = if self.keeps.client {
+            Connection::KeepAlive
+        } else {
+            Connection::Close
+        };
+        self.status = Some(head.status());
+        self.answer = Answer::Body(meter);
+        self.pass_head(cx, head, connection, body)?;
+        Ok(None)
+    }
+
+    fn open_tunnel(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &ResponseHead<'_>,
+        rest: &[u8],
+    ) -> Result<Finish, Failure> {
+        let connection = match (head.status(), self.asked.upgrade, head.upgrade()) {
+            (101, Some(sent), Some(token)) if sent.eq_ignore_ascii_case(token) => {
+                Connection::Upgrade(sent)
+            }
+            // SECURITY: a 101 nobody asked for would make every later byte of the client unjudged.
+            (101, ..) => return Err(Failure::BadAnswer("answer-unasked-upgrade")),
+            _ => Connection::Close,
+        };
+        if self.up_state != Up::Sent {
+            return Err(Failure::BadAnswer("answer-early-upgrade"));
+        }
+        self.status = Some(head.status());
+        self.pass_head(cx, head, connection, &[])?;
+        self.engine.inbox.push(rest);
+        Ok(Finish::Tunnel)
+    }
+
+    /// 100 goes to a client that waits for it, once; every other interim answer is dropped.
+    fn pass_interim(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &ResponseHead<'_>,
+    ) -> Result<(), Failure> {
+        self.interim += 1;
+        if self.interim > MAX_INTERIM {
+            return Err(Failure::BadAnswer("answer-interim"));
+        }
+        if head.status() == 100 && std::mem::take(&mut self.asked.expects_continue) {
+            self.down
+                .pass_two(cx, &mut self.client.socket, CONTINUE, &[])
+                .map_err(|_| Failure::ClientGone)?;
+        }
+        Ok(())
+    }
+
+    fn pass_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &ResponseHead<'_>,
+        connection: Connection<'_>,
+        body: &[u8],
+    ) -> Result<(), Failure> {
+        HEAD.with_borrow_mut(|out| {
+            out.clear();
+            write::response(
+                out,
+                head.status(),
+                head.reason(),
+                head.headers(),
+                head.body(),
+                connection,
+            );
+            self.down
+                .pass_two(cx, &mut self.client.socket, out, body)
+                .map_err(|_| Failure::ClientGone)
+        })
+    }
+
+    fn finish(&self) -> Finish {
+        let sent = self.up_state == Up::Sent;
+        Finish::Answered {
+            engine_stays: self.keeps.engine && sent && self.engine.inbox.is_empty(),
+            client_stays: self.keeps.client && sent,
+        }
+    }
+
+    /// While nothing is read from the client for the request itself, its next bytes are read ahead
+    /// and its end is noticed.
+    fn watch_client(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if self.up_state == Up::Sending && self.up.pending.is_empty() {
+            return Ok(());
+        }
+        while self.up_state != Up::Sending && !self.client.ended {
+            match self.client.poll_fill(cx, READ_AHEAD) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => self.client_ended()?,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Err(Failure::ClientGone),
+            }
+        }
+        let reading = self.up_state != Up::Sending
+            && !self.client.ended
+            && self.client.inbox.len() < READ_AHEAD;
+        if reading {
+            return Ok(());
+        }
+        if self.departure.is_none() {
+            self.departure = Departure::of(&self.client.socket).ok().map(Box::new);
+        }
+        match &self.departure {
+            Some(departure) if departure.poll(cx).is_ready() => Err(Failure::ClientGone),
+            _ => Ok(()),
+        }
+    }
+
+    /// The client sends no more. If it still listens, the engine is told and decides what that
+    /// means: engines differ (20.10 answers, 28 cancels).
+    fn client_ended(&mut self) -> Result<(), Failure> {
+        if self.client.socket.peer_is_gone() {
+            return Err(Failure::ClientGone);
+        }
+        self.engine.socket.shut_writing();
+        Ok(())
+    }
+}
+
+/// Docker's hijack without `Upgrade`: 200, no length, not chunked, and one of its two stream types.
+fn is_hijack(head: &ResponseHead<'_>) -> bool {
+    head.status() == 200
+        && matches!(head.body(), ResponseBody::UntilEof)
+        && head.content_type().is_some_and(|media| {
+            media.eq_ignore_ascii_case(b"application/vnd.docker.raw-stream")
+                || media.eq_ignore_ascii_case(b"application/vnd.docker.multiplexed-stream")
+        })
+}
+
+fn answer_code(bad: BadHead) -> &'static str {
+    if bad == BadHead::TooLarge {
+        "answer-head-too-large"
+    } else {
+        "answer-malformed"
+    }
+}
