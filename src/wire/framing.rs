@@ -12,6 +12,9 @@
 //! zeros are no matter of opinion (RFC 9112 §7.1) and other proxies pad with them, so they pass.
 //! Fifteen digits stay below 2^60 in every reader.
 
+#[cfg(test)]
+mod tests;
+
 /// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestBody {
@@ -216,11 +219,14 @@ impl State {
             (Self::LastCr, b'\r') => Self::LastLf,
             (Self::LastLf, b'\n') => Self::Done,
             (Self::DataCr, _) => Self::Broken(BadFraming::Overlong),
-            (Self::LastCr, b'\n') => Self::Broken(BadFraming::LineEnd),
+            (Self::LastCr, b'\n') | (Self::SizeLf(_) | Self::DataLf | Self::LastLf, _) => {
+                Self::Broken(BadFraming::LineEnd)
+            }
             (Self::LastCr, _) => Self::Broken(BadFraming::Trailer),
-            (Self::SizeLf(_) | Self::DataLf | Self::LastLf, _) => Self::Broken(BadFraming::LineEnd),
-            (Self::Done | Self::UntilEof | Self::Length(_) | Self::Data(_), _)
-            | (Self::Broken(_), _) => self,
+            (
+                Self::Done | Self::UntilEof | Self::Length(_) | Self::Data(_) | Self::Broken(_),
+                _,
+            ) => self,
         }
     }
 

@@ -25,6 +25,9 @@ mod fields;
 mod refusal;
 mod scan;
 
+#[cfg(test)]
+mod tests;
+
 use std::mem::MaybeUninit;
 
 use fields::Fields;
@@ -106,7 +109,7 @@ impl<'h> RequestHead<'h> {
             method: parsed.method.ok_or(BadHead::RequestLine)?,
             target: parsed.path.ok_or(BadHead::RequestLine)?,
             headers: Headers::new(head, fields_at, fields.nominates()),
-            body: fields.request_body()?,
+            body: fields.request_body(),
             upgrade: fields.upgrade()?,
             content_type: fields.one_content_type()?,
             expects_continue: fields.expects_continue()?,
@@ -168,7 +171,7 @@ impl<'h> ResponseHead<'h> {
             return Err(BadHead::StatusLine);
         }
         let fields = Fields::read(parsed.headers)?;
-        let body = fields.response_body(status, to_head)?;
+        let body = fields.response_body(status, to_head);
         Ok(Self {
             status,
             reason: scan::reason(head, fields_at),

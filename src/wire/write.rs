@@ -9,6 +9,9 @@
 //!
 //! Byte pushes only: a head is written for every call, and `format!` would be half of its price.
 
+#[cfg(test)]
+mod tests;
+
 use super::framing::{RequestBody, ResponseBody};
 use super::head::{Headers, options};
 

@@ -25,8 +25,7 @@ pub(super) struct Fields<'h> {
     content_type: One<'h>,
     expect: One<'h>,
     upgrade: One<'h>,
-    length: Option<u64>,
-    chunked: bool,
+    announced: Announced,
     close: bool,
     nominates: bool,
     options: usize,
@@ -39,6 +38,15 @@ enum One<'h> {
     Absent,
     Present(&'h [u8]),
     Repeated,
+}
+
+/// The body that the framing headers announce: INVARIANT: never both ways at once.
+#[derive(Clone, Copy, Debug, Default)]
+enum Announced {
+    #[default]
+    Nothing,
+    Length(u64),
+    Chunked,
 }
 
 impl<'h> Fields<'h> {
@@ -58,11 +66,6 @@ impl<'h> Fields<'h> {
                 _ => {}
             }
         }
-        // SECURITY: RFC 9112 §6.1 lets the coding win, other readers believe the length: the
-        // oldest way to smuggle a request.
-        if fields.chunked && fields.length.is_some() {
-            return Err(BadHead::LengthAndEncoding);
-        }
         Ok(fields)
     }
 
@@ -77,40 +80,39 @@ impl<'h> Fields<'h> {
         }
     }
 
-    pub(super) fn request_body(&self) -> Result<RequestBody, BadHead> {
-        Ok(match (self.chunked, self.length) {
-            (true, Some(_)) => return Err(BadHead::LengthAndEncoding),
-            (true, None) => RequestBody::Chunked,
-            (false, Some(length)) => RequestBody::Length(length),
-            (false, None) => RequestBody::None,
-        })
+    pub(super) fn request_body(&self) -> RequestBody {
+        match self.announced {
+            Announced::Nothing => RequestBody::None,
+            Announced::Length(length) => RequestBody::Length(length),
+            Announced::Chunked => RequestBody::Chunked,
+        }
     }
 
     /// RFC 9112 §6.3.
-    pub(super) fn response_body(
-        &self,
-        status: u16,
-        to_head: bool,
-    ) -> Result<ResponseBody, BadHead> {
+    pub(super) fn response_body(&self, status: u16, to_head: bool) -> ResponseBody {
         if status < 200 || status == 204 {
-            return Ok(ResponseBody::Empty { declared: None });
+            return ResponseBody::Empty { declared: None };
         }
-        if to_head || status == 304 {
-            return Ok(ResponseBody::Empty {
-                declared: self.length,
-            });
+        let bodiless = to_head || status == 304;
+        match self.announced {
+            Announced::Length(length) if bodiless => ResponseBody::Empty {
+                declared: Some(length),
+            },
+            Announced::Nothing | Announced::Chunked if bodiless => {
+                ResponseBody::Empty { declared: None }
+            }
+            Announced::Nothing => ResponseBody::UntilEof,
+            Announced::Length(length) => ResponseBody::Length(length),
+            Announced::Chunked => ResponseBody::Chunked,
         }
-        Ok(match (self.chunked, self.length) {
-            (true, Some(_)) => return Err(BadHead::LengthAndEncoding),
-            (true, None) => ResponseBody::Chunked,
-            (false, Some(length)) => ResponseBody::Length(length),
-            (false, None) => ResponseBody::UntilEof,
-        })
     }
 
     /// Whether a length above zero or a transfer coding is announced.
     pub(super) fn announces_body(&self) -> bool {
-        self.chunked || self.length.is_some_and(|length| length > 0)
+        match self.announced {
+            Announced::Nothing | Announced::Length(0) => false,
+            Announced::Length(_) | Announced::Chunked => true,
+        }
     }
 
     pub(super) fn one_content_type(&self) -> Result<Option<&'h [u8]>, BadHead> {
@@ -154,23 +156,27 @@ impl<'h> Fields<'h> {
     }
 
     fn add_length(&mut self, value: &[u8]) -> Result<(), BadHead> {
-        if self.length.is_some() {
-            return Err(BadHead::LengthRepeated);
-        }
-        self.length = Some(length(value).ok_or(BadHead::LengthMalformed)?);
+        self.announced = match self.announced {
+            Announced::Nothing => Announced::Length(length(value).ok_or(BadHead::LengthMalformed)?),
+            Announced::Length(_) => return Err(BadHead::LengthRepeated),
+            // SECURITY: RFC 9112 §6.1 lets the coding win, other readers believe the length: the
+            // oldest way to smuggle a request.
+            Announced::Chunked => return Err(BadHead::LengthAndEncoding),
+        };
         Ok(())
     }
 
     fn add_encoding(&mut self, value: &[u8]) -> Result<(), BadHead> {
-        if self.chunked {
-            return Err(BadHead::EncodingRepeated);
-        }
         // SECURITY: hyper takes any list that ends in `chunked`, Go only this one word; whoever
         // read it differently would see other requests in the same bytes.
         if !value.eq_ignore_ascii_case(b"chunked") {
             return Err(BadHead::EncodingUnknown);
         }
-        self.chunked = true;
+        self.announced = match self.announced {
+            Announced::Nothing => Announced::Chunked,
+            Announced::Length(_) => return Err(BadHead::LengthAndEncoding),
+            Announced::Chunked => return Err(BadHead::EncodingRepeated),
+        };
         Ok(())
     }
 
@@ -228,11 +234,10 @@ pub(in crate::wire) fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether all bytes may stand in a header name or method (RFC 9110 §5.6.2).
 pub(super) fn is_token(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| match byte {
-        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' => true,
-        b'^' | b'_' | b'`' | b'|' | b'~' => true,
-        other => other.is_ascii_alphanumeric(),
-    })
+    let mark = |byte| b"!#$%&'*+-.^_`|~".contains(byte);
+    bytes
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
 }
 
 /// Whether the byte may stand in a header value or reason phrase.
@@ -242,11 +247,7 @@ pub(super) fn may_be_in_value(byte: u8) -> bool {
 
 /// The set of Go's `httpguts.ValidHostHeader`, so that what the engine would refuse ends here.
 fn may_be_in_host(byte: u8) -> bool {
-    match byte {
-        b'!' | b'$' | b'%' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'-' => true,
-        b'.' | b':' | b';' | b'=' | b'[' | b']' | b'_' | b'~' => true,
-        other => other.is_ascii_alphanumeric(),
-    }
+    byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(&byte)
 }
 
 /// Digits and nothing else: Go reads an empty value as 0, hyper reads `007` as 7.
