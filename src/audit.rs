@@ -1,9 +1,38 @@
-//! The audit record: one JSON line per recorded call, schema v1.
+//! The audit trail: what was asked, what was decided, how it ended; one JSON line per record.
+//!
+//! A call that changes, streams or tunnels has an opening record that is queued before a byte
+//! leaves for Docker and a final one under the same id; other recorded calls have the final one
+//! alone. Every call is accounted for exactly once: in a final record of its own, or in the count
+//! of a `summed`, `summary` or `dropped` record. docs/audit.md describes schema v1 field by field.
+//!
+//! * this file: the record's types, plain values without I/O
+//! * [`redact`]: what may never be written, and how it is masked
+//! * `render`: a record as one line of JSON
+//! * `ledger`: what is counted instead of written: floods of denials, plain reads
+//! * `queue`: [`Audit`], the handle that the request's path holds
+//! * `output`: where lines go; `sink`: the one thread that formats and writes them
+//!
+//! Formatting and writing happen on a thread of their own, because a request must never wait for a
+//! disk. The road not taken is a task on the runtime: a blocking write would stall the connections
+//! that share its thread.
+
+mod ledger;
+mod output;
+mod queue;
+pub mod redact;
+mod render;
+mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::docker::{ApiVersion, Operation};
+
+pub use output::Output;
+pub use queue::{Audit, Full};
+pub use sink::Writer;
 
 /// Which allowed calls are recorded (`--audit-allowed`). Denials always are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,51 +122,56 @@ pub struct Ending {
     pub duration: Duration,
 }
 
-/// The queue is full and stayed full: a change must not go on unrecorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the audit log cannot keep up")]
-pub struct Full;
+// === impl Outcome ===
 
-/// A handle on the audit log; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Audit {}
+impl Outcome {
+    /// Every outcome, for tables and documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::Complete,
+        Self::Refused,
+        Self::Malformed,
+        Self::Aborted,
+        Self::UpstreamError,
+        Self::Internal,
+    ];
 
-impl Audit {
-    /// Whether an allowed call is recorded one by one.
-    pub fn keeps(&self, _operation: Option<Operation>) -> bool {
-        todo!()
+    /// The stable word in the record.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::Malformed => "malformed",
+            Self::Aborted => "aborted",
+            Self::UpstreamError => "upstream-error",
+            Self::Internal => "internal",
+        }
     }
-    /// Whether an allowed call also gets an opening record (it changes, streams or tunnels).
-    pub fn opens(&self, _operation: Option<Operation>) -> bool {
-        todo!()
-    }
-    /// A fresh id.
-    pub fn next_id(&self) -> u64 {
-        todo!()
-    }
-    /// The opening record of a call. Waits at most 2 s for room.
-    pub async fn open(&self, _record: &Record) -> Result<(), Full> {
-        todo!()
-    }
-    /// The final record of a call that was opened, or of an allowed call that is kept. Never blocks
-    /// (it is called from `Drop`).
-    pub fn close(&self, _record: Record, _ending: Ending) {
-        todo!()
-    }
-    /// A refusal: written in full, or summed when the same kind floods. `make` is called only when
-    /// it is written.
-    pub fn refuse(
-        &self,
-        _policy: &Arc<str>,
-        _operation: Option<Operation>,
-        _reason: &'static str,
-        _uid: Option<u32>,
-        _make: impl FnOnce() -> (Record, Ending),
-    ) {
-        todo!()
-    }
-    /// Counts an allowed call that is not recorded one by one, for the summary record.
-    pub fn pass(&self, _policy: &Arc<str>, _status: Option<u16>, _bytes_up: u64, _bytes_down: u64) {
-        todo!()
+}
+
+// === impl Record ===
+
+impl Record {
+    /// The longest path that is written, in bytes.
+    pub const MAX_PATH: usize = 1024;
+    /// The longest query that is written, in bytes, after masking.
+    pub const MAX_QUERY: usize = 2048;
+    /// The longest of every other text: hint, executable, rule name.
+    pub const MAX_TEXT: usize = 1024;
+
+    /// Cuts what is longer than will be written, so that a full queue of hostile records has a
+    /// bounded size. Costs two comparisons for an ordinary record.
+    fn bounded(mut self) -> Self {
+        if self.path.len() > Self::MAX_PATH {
+            self.path = redact::cut(&self.path, Self::MAX_PATH).into_owned();
+        }
+        if self.query.len() > Self::MAX_QUERY {
+            self.query = redact::query(&self.query, Self::MAX_QUERY).into_owned();
+        }
+        if let Some(hint) = &mut self.hint
+            && hint.len() > Self::MAX_TEXT
+        {
+            *hint = redact::cut(hint, Self::MAX_TEXT).into_owned();
+        }
+        self
     }
 }
