@@ -1,24 +1,70 @@
 //! The policy: what one service may do with Docker.
+//!
+//! A policy is an allow-list of rules. A rule grants operations, each perhaps for certain names
+//! only, under conditions that must all hold. **A call passes if and only if some rule allows it.**
+//! There are no deny rules, no order, no variables, no inheritance. From that follow the laws which
+//! `policy/laws.rs` holds as properties:
+//!
+//! * INVARIANT: the empty policy denies everything.
+//! * INVARIANT: adding a rule never turns an allowed call into a denied one, and removing a rule
+//!   never allows anything.
+//! * INVARIANT: the order of rules changes no verdict.
+//! * INVARIANT: a trace reports the decision that `decide` makes, because it is the same walk.
+//! * INVARIANT: a doubt while judging a condition means that the condition does not hold.
+//!
+//! Besides the rules three things are asked of every call: that its caller is among `peers.uid`,
+//! that its API version lies in the policy's range, and that it uses no power that a rule does not
+//! admit by name. They can only refuse.
 
-pub mod api;
+mod api;
 pub mod builtin;
+mod case;
+mod condition;
 pub mod decision;
-pub mod filters;
-pub mod pattern;
+mod denial;
+pub mod effect;
+mod filters;
+mod image;
+mod index;
+mod lint;
+mod parse;
+mod pattern;
+mod rule;
 pub mod settings;
 mod signal;
+pub mod trace;
+mod unlisted;
 
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Source};
-use crate::facts::Facts;
+use crate::diag::{Diagnostic, Source, Span};
+use crate::docker::ApiVersion;
+use crate::facts::{Caller, Facts};
 
+pub use api::ApiRange;
 pub use decision::{Decision, Denial, Permit, Reason, RuleRef, Verdict};
+pub use pattern::{BadPattern, Pattern};
+pub use trace::Trace;
+
+use api::Fit;
+use condition::Asked;
+use index::Index;
+use rule::Rule;
+use trace::{Everything, Observer, Unobserved};
+use unlisted::Unlisted;
 
 /// A policy file that was read without errors.
 #[derive(Debug)]
 pub struct Policy {
     name: Arc<str>,
+    description: Option<String>,
+    api: ApiRange,
+    socket: settings::Socket,
+    limits: settings::Limits,
+    rules: Vec<Rule>,
+    index: Index,
+    unlisted: Unlisted,
+    tests: usize,
 }
 
 /// A policy and what is worth saying about it.
@@ -31,32 +77,132 @@ pub struct Checked {
 }
 
 impl Policy {
-    /// Reads a policy; `name` is its file's stem. All problems at once.
-    pub fn parse(_name: &str, _source: &Source) -> Result<Checked, Vec<Diagnostic>> {
-        todo!()
+    /// Reads a policy and runs its own tests; `name` is its file's stem. All problems at once.
+    pub fn parse(name: &str, source: &Source) -> Result<Checked, Vec<Diagnostic>> {
+        parse::policy(name, source)
     }
+
     /// Its name: the file's stem.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
+
+    /// What it says about itself.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The API versions it accepts.
+    pub fn api(&self) -> ApiRange {
+        self.api
+    }
+
     /// The `[socket]` table with its defaults filled in.
     pub fn socket(&self) -> &settings::Socket {
-        todo!()
+        &self.socket
     }
+
     /// The `[limits]` table with its defaults filled in.
     pub fn limits(&self) -> settings::Limits {
-        todo!()
+        self.limits
     }
+
+    /// How many tests the file carries, all of which passed.
+    pub fn tests(&self) -> usize {
+        self.tests
+    }
+
     /// The decision for these facts. Pure, total; allocates nothing when it allows.
-    pub fn decide(&self, _facts: &Facts<'_>) -> Decision {
-        todo!()
+    pub fn decide(&self, facts: &Facts<'_>) -> Decision {
+        self.walk(facts, &mut Unobserved)
     }
+
+    /// The same decision with everything that was seen on the way.
+    pub fn trace(&self, facts: &Facts<'_>) -> Trace {
+        let mut everything = Everything::default();
+        let decision = self.walk(facts, &mut everything);
+        let mut steps = everything.steps;
+        steps.sort_by_key(|step| step.rule);
+        Trace { decision, steps }
+    }
+
     /// Puts a refusal into words: what was asked, why not, the line that would allow it.
-    pub fn denial(&self, _facts: &Facts<'_>, _reason: Reason) -> Denial {
-        todo!()
+    pub fn denial(&self, facts: &Facts<'_>, reason: Reason) -> Denial {
+        denial::denial(self, facts, reason)
     }
+
     /// Name and one-based line of a rule, for logs.
-    pub fn rule(&self, _rule: RuleRef) -> (&str, usize) {
-        todo!()
+    pub fn rule(&self, rule: RuleRef) -> (&str, usize) {
+        let found = self.rules.get(index::slot_of(rule));
+        found.map_or(("", 0), |rule| (&*rule.name, rule.line))
+    }
+
+    /// The place of a rule in its file.
+    pub fn rule_span(&self, rule: RuleRef) -> Span {
+        let found = self.rules.get(index::slot_of(rule));
+        found.map_or(0..0, |rule| rule.span.clone())
+    }
+
+    /// A condition of a rule as it is written, and its place; `miss.condition` counts them.
+    pub fn condition(&self, rule: RuleRef, number: u32) -> Option<(&str, Span)> {
+        let conditions = &self.rules.get(index::slot_of(rule))?.conditions;
+        let condition = conditions.get(usize::try_from(number).ok()?)?;
+        Some((&*condition.text, condition.span.clone()))
+    }
+
+    /// Every rule, in the order of the file.
+    pub fn rules(&self) -> impl Iterator<Item = RuleRef> + use<> {
+        (0..).map(RuleRef).take(self.rules.len())
+    }
+
+    /// A caller that `peers.uid` lets in, for judging calls of which the caller is not known.
+    pub fn presumed_caller(&self) -> Caller {
+        let allowed = self.socket.peer_uids.as_ref();
+        Caller {
+            uid: allowed.and_then(|uids| uids.first().copied()),
+            ..Caller::default()
+        }
+    }
+
+    /// An engine version inside of the policy's range, for judging calls without an engine.
+    pub fn presumed_engine(&self) -> ApiVersion {
+        self.api.presumed()
+    }
+
+    fn walk(&self, facts: &Facts<'_>, observer: &mut impl Observer) -> Decision {
+        if let Some(reason) = self.outside(facts) {
+            return Decision::deny(reason);
+        }
+        let call = facts.call;
+        let Some(operation) = call.operation() else {
+            return self.unlisted.judge(call, observer);
+        };
+        let asked = Asked {
+            operation,
+            query: call.query(),
+            version: call.path().version().or(facts.engine),
+        };
+        self.index.judge(&self.rules, call, &asked, observer)
+    }
+
+    /// What is asked of every call before any rule is.
+    fn outside(&self, facts: &Facts<'_>) -> Option<Reason> {
+        if let Some(uids) = &self.socket.peer_uids {
+            // SECURITY: an unknown user is not root and not anybody else on the list.
+            let known = facts.caller.uid.is_some_and(|uid| uids.contains(&uid));
+            if !known {
+                return Some(Reason::Peer);
+            }
+        }
+        match self.api.fit(facts.call.path().version(), facts.engine) {
+            Fit::Inside => None,
+            Fit::Outside => Some(Reason::ApiOutside),
+            Fit::Unknown => Some(Reason::ApiUnknown),
+        }
     }
 }
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,10 @@ impl<'t> Reference<'t> {
                 id: true,
             });
         }
+        // Docker refuses to make an image of this name, because it would read like an id.
+        if text.starts_with("sha256:") {
+            return None;
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),

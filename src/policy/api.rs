@@ -84,6 +84,12 @@ impl ApiRange {
         }
     }
 
+    /// A version inside of the range: the newest we know, if it lies in there.
+    pub(super) fn presumed(&self) -> ApiVersion {
+        let newest = ApiVersion::NEWEST.max(self.lowest);
+        self.highest.map_or(newest, |highest| newest.min(highest))
+    }
+
     fn holds(&self, version: ApiVersion) -> bool {
         self.lowest <= version && self.highest.is_none_or(|highest| version <= highest)
     }

@@ -11,35 +11,35 @@ use crate::diag::{Diagnostic, Source, Span, escape, suggest};
 
 /// Everything found so far about one file.
 #[derive(Debug)]
-pub(super) struct Problems<'s> {
+pub(in crate::policy) struct Problems<'s> {
     /// The file.
-    pub(super) source: &'s Source,
+    pub(in crate::policy) source: &'s Source,
     /// What was found, in the order of reading.
-    pub(super) found: Vec<Diagnostic>,
+    pub(in crate::policy) found: Vec<Diagnostic>,
 }
 
 impl Problems<'_> {
     /// Adds a finding.
-    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+    pub(in crate::policy) fn report(&mut self, diagnostic: Diagnostic) {
         self.found.push(diagnostic);
     }
 }
 
 /// One value with its key.
 #[derive(Clone, Debug)]
-pub(super) struct Value<'t> {
+pub(in crate::policy) struct Value<'t> {
     /// The key as the policy's author would say it: `query.t`.
-    pub(super) key: String,
+    pub(in crate::policy) key: String,
     /// The place of the key, or of the value where there is no key (in a list).
-    pub(super) key_span: Span,
+    pub(in crate::policy) key_span: Span,
     /// The place of the value.
-    pub(super) span: Span,
+    pub(in crate::policy) span: Span,
     inner: &'t DeValue<'t>,
 }
 
 impl<'t> Value<'t> {
     /// A string.
-    pub(super) fn text(&self, problems: &mut Problems<'_>) -> Option<&'t str> {
+    pub(in crate::policy) fn text(&self, problems: &mut Problems<'_>) -> Option<&'t str> {
         let text = self.inner.as_str();
         if text.is_none() {
             problems.report(self.wrong("a string"));
@@ -48,7 +48,7 @@ impl<'t> Value<'t> {
     }
 
     /// `true` or `false`.
-    pub(super) fn boolean(&self, problems: &mut Problems<'_>) -> Option<bool> {
+    pub(in crate::policy) fn boolean(&self, problems: &mut Problems<'_>) -> Option<bool> {
         let boolean = self.inner.as_bool();
         if boolean.is_none() {
             problems.report(self.wrong("`true` or `false`"));
@@ -57,7 +57,10 @@ impl<'t> Value<'t> {
     }
 
     /// An integer that `T` holds.
-    pub(super) fn integer<T: TryFrom<i64>>(&self, problems: &mut Problems<'_>) -> Option<T> {
+    pub(in crate::policy) fn integer<T: TryFrom<i64>>(
+        &self,
+        problems: &mut Problems<'_>,
+    ) -> Option<T> {
         let number = self.whole_number();
         let fits = number.and_then(|number| T::try_from(number).ok());
         match (number, fits) {
@@ -65,7 +68,8 @@ impl<'t> Value<'t> {
             (Some(number), None) => {
                 let message = format!("`{}` cannot be {number}", self.key);
                 let label = "outside of what is possible here";
-                problems.report(Diagnostic::error("bad-value", message).at(self.span.clone(), label));
+                problems
+                    .report(Diagnostic::error("bad-value", message).at(self.span.clone(), label));
                 None
             }
             (None, None) => {
@@ -76,7 +80,7 @@ impl<'t> Value<'t> {
     }
 
     /// The elements of a list.
-    pub(super) fn list(&self, problems: &mut Problems<'_>) -> Option<Vec<Value<'t>>> {
+    pub(in crate::policy) fn list(&self, problems: &mut Problems<'_>) -> Option<Vec<Value<'t>>> {
         let elements = self.elements();
         if elements.is_none() {
             problems.report(self.wrong("a list"));
@@ -85,16 +89,20 @@ impl<'t> Value<'t> {
     }
 
     /// A table.
-    pub(super) fn table(&self, problems: &mut Problems<'_>) -> Option<Table<'t>> {
+    pub(in crate::policy) fn table(&self, problems: &mut Problems<'_>) -> Option<Table<'t>> {
         let Some(inner) = self.inner.as_table() else {
             problems.report(self.wrong("a table"));
             return None;
         };
-        Some(Table::new(inner, format!("`{}`", self.key), self.span.clone()))
+        Some(Table::new(
+            inner,
+            format!("`{}`", self.key),
+            self.span.clone(),
+        ))
     }
 
     /// What it is, without complaint.
-    pub(super) fn kind(&self) -> Kind<'t> {
+    pub(in crate::policy) fn kind(&self) -> Kind<'t> {
         match self.inner {
             DeValue::String(text) => Kind::Text(text),
             DeValue::Boolean(boolean) => Kind::Boolean(*boolean),
@@ -106,7 +114,7 @@ impl<'t> Value<'t> {
     }
 
     /// "expected this, found that".
-    pub(super) fn wrong(&self, expected: &str) -> Diagnostic {
+    pub(in crate::policy) fn wrong(&self, expected: &str) -> Diagnostic {
         let found = match self.inner {
             DeValue::String(_) => "a string",
             DeValue::Boolean(_) => "a boolean",
@@ -140,7 +148,7 @@ impl<'t> Value<'t> {
 
 /// A value by its kind.
 #[derive(Debug)]
-pub(super) enum Kind<'t> {
+pub(in crate::policy) enum Kind<'t> {
     /// A string.
     Text(&'t str),
     /// `true` or `false`.
@@ -157,18 +165,18 @@ pub(super) enum Kind<'t> {
 
 /// A table whose keys are taken one by one.
 #[derive(Debug)]
-pub(super) struct Table<'t> {
+pub(in crate::policy) struct Table<'t> {
     /// How it is called in messages, in backticks: `` `[[rule]]` ``.
-    pub(super) title: String,
+    pub(in crate::policy) title: String,
     /// Its place: the header, or the key that made it.
-    pub(super) span: Span,
+    pub(in crate::policy) span: Span,
     prefix: String,
     left: Vec<Value<'t>>,
 }
 
 impl<'t> Table<'t> {
     /// A cursor over `inner`, called `title` in messages.
-    pub(super) fn new(inner: &'t DeTable<'t>, title: String, span: Span) -> Self {
+    pub(in crate::policy) fn new(inner: &'t DeTable<'t>, title: String, span: Span) -> Self {
         let value = |(key, value): (&'t Spanned<_>, &'t Spanned<DeValue<'t>>)| {
             let key: &'t Spanned<std::borrow::Cow<'t, str>> = key;
             Value {
@@ -187,7 +195,7 @@ impl<'t> Table<'t> {
     }
 
     /// Keys are called `prefix.KEY` in messages.
-    pub(super) fn prefixed(mut self, prefix: &str) -> Self {
+    pub(in crate::policy) fn prefixed(mut self, prefix: &str) -> Self {
         self.prefix = format!("{prefix}.");
         for value in &mut self.left {
             value.key.insert_str(0, &self.prefix);
@@ -196,7 +204,7 @@ impl<'t> Table<'t> {
     }
 
     /// Takes the value of a key.
-    pub(super) fn take(&mut self, key: &str) -> Option<Value<'t>> {
+    pub(in crate::policy) fn take(&mut self, key: &str) -> Option<Value<'t>> {
         let prefix = self.prefix.as_str();
         let wanted = |value: &Value<'_>| value.key.strip_prefix(prefix) == Some(key);
         let at = self.left.iter().position(wanted)?;
@@ -204,14 +212,14 @@ impl<'t> Table<'t> {
     }
 
     /// Takes everything, in the order of the file.
-    pub(super) fn take_all(&mut self) -> Vec<Value<'t>> {
+    pub(in crate::policy) fn take_all(&mut self) -> Vec<Value<'t>> {
         let mut all = std::mem::take(&mut self.left);
         all.sort_by_key(|value| value.key_span.start);
         all
     }
 
     /// Takes the value of a key that must be there.
-    pub(super) fn require(
+    pub(in crate::policy) fn require(
         &mut self,
         key: &str,
         problems: &mut Problems<'_>,
@@ -227,7 +235,12 @@ impl<'t> Table<'t> {
 
     /// Reports every key that nobody took. `known` are the keys this table has, `later` those that
     /// the language has but this version does not.
-    pub(super) fn finish(mut self, known: &[&str], later: &[&str], problems: &mut Problems<'_>) {
+    pub(in crate::policy) fn finish(
+        mut self,
+        known: &[&str],
+        later: &[&str],
+        problems: &mut Problems<'_>,
+    ) {
         for value in self.take_all() {
             let key = value.key.strip_prefix(&self.prefix).unwrap_or(&value.key);
             let diagnostic = if later.contains(&key) {
@@ -244,7 +257,10 @@ impl<'t> Table<'t> {
         if TOP_LEVEL.contains(&key) && self.title != ROOT {
             let message = format!("`{shown}` belongs at the top of the file");
             return Diagnostic::error("top-level-key", message)
-                .at(value.key_span.clone(), format!("this is inside of {}", self.title))
+                .at(
+                    value.key_span.clone(),
+                    format!("this is inside of {}", self.title),
+                )
                 .help("move it above the first line that starts with `[`")
                 .note("in TOML a key belongs to the table whose header stands last before it");
         }
@@ -253,19 +269,22 @@ impl<'t> Table<'t> {
             .map(|near| format!("did you mean `{}{near}`?", self.prefix))
             .or_else(|| (!known.is_empty()).then(|| keys_are(&self.title, known)));
         Diagnostic::error("unknown-key", message)
-            .at(value.key_span.clone(), format!("not a key of {}", self.title))
+            .at(
+                value.key_span.clone(),
+                format!("not a key of {}", self.title),
+            )
             .help_opt(help)
     }
 }
 
 /// The title of the outermost table.
-pub(super) const ROOT: &str = "the policy";
+pub(in crate::policy) const ROOT: &str = "the policy";
 
 /// Keys that stand at the top of the file and nowhere else.
 const TOP_LEVEL: [&str; 4] = ["description", "semantics", "api", "allow"];
 
 /// A key that the language has, but not this version.
-pub(super) fn not_supported(value: &Value<'_>) -> Diagnostic {
+pub(in crate::policy) fn not_supported(value: &Value<'_>) -> Diagnostic {
     let message = format!("`{}` is not supported by this version", escape(&value.key));
     Diagnostic::error("not-supported", message)
         .at(value.key_span.clone(), "not supported by this version")

@@ -20,8 +20,12 @@ pub(super) fn socket(mut table: Table<'_>, problems: &mut Problems<'_>) -> Socke
     let defaults = Socket::default();
     let path = table.take("path").and_then(|value| path(&value, problems));
     let mode = table.take("mode").and_then(|value| mode(&value, problems));
-    let owner = table.take("owner").and_then(|value| principal(&value, problems));
-    let group = table.take("group").and_then(|value| principal(&value, problems));
+    let owner = table
+        .take("owner")
+        .and_then(|value| principal(&value, problems));
+    let group = table
+        .take("group")
+        .and_then(|value| principal(&value, problems));
     let peers = table.take("peers").and_then(|value| value.table(problems));
     let peer_uids = peers.and_then(|table| peer_uids(table, problems));
     table.finish(&["path", "mode", "owner", "group", "peers"], &[], problems);
@@ -37,7 +41,9 @@ pub(super) fn socket(mut table: Table<'_>, problems: &mut Problems<'_>) -> Socke
 /// Decodes `[limits]`.
 pub(super) fn limits(mut table: Table<'_>, problems: &mut Problems<'_>) -> Limits {
     let defaults = Limits::default();
-    let connections = table.take("connections").and_then(|value| connections(&value, problems));
+    let connections = table
+        .take("connections")
+        .and_then(|value| connections(&value, problems));
     let body = table.take("body").and_then(|value| size(&value, problems));
     table.finish(&["connections", "body"], &[], problems);
     Limits {
@@ -65,7 +71,9 @@ fn path(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
         "for example `path = \"/run/quaygate/traefik/docker.sock\"`"
     };
     problems.report(
-        Diagnostic::error("socket-path", problem).at(value.span.clone(), "here").help(help),
+        Diagnostic::error("socket-path", problem)
+            .at(value.span.clone(), "here")
+            .help(help),
     );
     None
 }
@@ -93,7 +101,10 @@ fn mode(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<u32> {
         };
         problems.report(
             Diagnostic::error("bad-value", message)
-                .at(value.span.clone(), "a number would be read in the wrong base")
+                .at(
+                    value.span.clone(),
+                    "a number would be read in the wrong base",
+                )
                 .help("quote it: `mode = \"0660\"`"),
         );
     }
@@ -110,7 +121,8 @@ fn principal(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Principal
         Kind::Text(text) => {
             let message = format!("`{}` is not the name of a user or group", escape(text));
             problems.report(
-                Diagnostic::error("bad-value", message).at(value.span.clone(), "a name or a number"),
+                Diagnostic::error("bad-value", message)
+                    .at(value.span.clone(), "a name or a number"),
             );
             None
         }
@@ -143,7 +155,12 @@ fn peer_uids(table: Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<u32>> 
                 .help("leave the key out to let in whoever the file mode lets in"),
         );
     }
-    Some(elements.iter().filter_map(|element| element.integer(problems)).collect())
+    Some(
+        elements
+            .iter()
+            .filter_map(|element| element.integer(problems))
+            .collect(),
+    )
 }
 
 fn connections(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<usize> {

@@ -1,0 +1,1 @@
+//! What a policy amounts to.

@@ -1,0 +1,199 @@
+//! Rules by operation, so that a decision does not pay for rules about other operations.
+
+use std::collections::HashMap;
+
+use crate::docker::{Call, Operation};
+
+use super::condition::{Asked, Guard};
+use super::decision::{Decision, Reason, RuleRef};
+use super::pattern::Pattern;
+use super::rule::Rule;
+use super::trace::{Miss, Observer};
+
+/// Every operation that some rule names, with those rules.
+#[derive(Debug)]
+pub(super) struct Index {
+    entries: Vec<Option<Entry>>,
+}
+
+/// The rules of one operation.
+#[derive(Debug)]
+struct Entry {
+    guard: Guard,
+    /// The first rule that grants the operation whole and without conditions.
+    open: Option<RuleRef>,
+    /// Rules without conditions for one name each: a thousand of them are one lookup.
+    exact: HashMap<Box<str>, RuleRef>,
+    /// The others, in the order of the file.
+    others: Vec<Candidate>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    rule: RuleRef,
+    names: [Option<Pattern>; 2],
+}
+
+impl Index {
+    /// Sorts rules by operation.
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let mut entries: Vec<Option<Entry>> = Operation::ALL.iter().map(|_| None).collect();
+        for (number, rule) in (0..).zip(rules) {
+            let rule_ref = RuleRef(number);
+            for (_, target) in rule.targets() {
+                let Some(slot) = entries.get_mut(slot(target.operation)) else {
+                    continue;
+                };
+                let entry = slot.get_or_insert_with(|| Entry::new(target.operation));
+                match target.exact() {
+                    Some(name) if rule.is_plain() => {
+                        entry.exact.entry(name.into()).or_insert(rule_ref);
+                    }
+                    None if rule.is_plain() && !target.is_narrowed() => {
+                        entry.open.get_or_insert(rule_ref);
+                    }
+                    _ => entry.others.push(Candidate {
+                        rule: rule_ref,
+                        names: target.names.clone(),
+                    }),
+                }
+            }
+        }
+        Self { entries }
+    }
+
+    /// Judges a call of a known operation.
+    pub(super) fn judge(
+        &self,
+        rules: &[Rule],
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+        observer: &mut impl Observer,
+    ) -> Decision {
+        let entry = self.entries.get(slot(asked.operation));
+        match entry.and_then(Option::as_ref) {
+            Some(entry) => entry.judge(rules, call, asked, observer),
+            None => Decision::deny(Reason::NoRule),
+        }
+    }
+}
+
+impl Entry {
+    fn new(operation: Operation) -> Self {
+        Self {
+            guard: Guard::of(operation),
+            open: None,
+            exact: HashMap::new(),
+            others: Vec::new(),
+        }
+    }
+
+    fn judge(
+        &self,
+        rules: &[Rule],
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+        observer: &mut impl Observer,
+    ) -> Decision {
+        let mut outcome = Outcome {
+            allowed: None,
+            // Someone grants this operation: if nothing else is said, for other names.
+            nearest: Reason::Name,
+        };
+        let by_name = || self.exact.get(call.subject().unwrap_or_default()).copied();
+        let plain = self.open.or_else(|| {
+            if self.exact.is_empty() {
+                None
+            } else {
+                by_name()
+            }
+        });
+        if let Some(rule) = plain {
+            let result = self.guard.admits(asked.query, &[]).map_err(Miss::plain);
+            outcome.note(rule, result, observer);
+        }
+        for candidate in &self.others {
+            if outcome.allowed.is_some() && !observer.wants_all() {
+                break;
+            }
+            let result = candidate.judge(rules, &self.guard, call, asked);
+            outcome.note(candidate.rule, result, observer);
+        }
+        match outcome.allowed {
+            Some(rule) => Decision::allow(rule),
+            None => Decision::deny(outcome.nearest),
+        }
+    }
+}
+
+struct Outcome {
+    allowed: Option<RuleRef>,
+    nearest: Reason,
+}
+
+impl Outcome {
+    fn note(&mut self, rule: RuleRef, result: Result<(), Miss>, observer: &mut impl Observer) {
+        observer.saw(rule, result);
+        match result {
+            Ok(()) => {
+                self.allowed.get_or_insert(rule);
+            }
+            Err(miss) if miss.reason.nearness() > self.nearest.nearness() => {
+                self.nearest = miss.reason;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Candidate {
+    fn judge(
+        &self,
+        rules: &[Rule],
+        guard: &Guard,
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<(), Miss> {
+        if !self.fits(call) {
+            return Err(Miss::plain(Reason::Name));
+        }
+        // INVARIANT: the index is built from these rules, so the number is always found.
+        let conditions = rules.get(slot_of(self.rule)).map(|rule| &rule.conditions);
+        let conditions = conditions.ok_or(Miss::plain(Reason::NoRule))?;
+        for (number, condition) in (0..).zip(conditions) {
+            condition.holds(asked).map_err(|reason| Miss {
+                reason,
+                condition: Some(number),
+            })?;
+        }
+        guard.admits(asked.query, conditions).map_err(Miss::plain)
+    }
+
+    fn fits(&self, call: &Call<'_>) -> bool {
+        if self.names.iter().all(Option::is_none) {
+            return true;
+        }
+        let mut written = call.names().map(|(_, text)| text);
+        self.names
+            .iter()
+            .all(|wanted| match (wanted, written.next()) {
+                (None, _) => true,
+                (Some(pattern), Some(text)) => pattern.matches(text),
+                (Some(_), None) => false,
+            })
+    }
+}
+
+/// The place of an operation in the list.
+#[expect(
+    clippy::as_conversions,
+    reason = "the number of a variant without fields"
+)]
+fn slot(operation: Operation) -> usize {
+    operation as usize
+}
+
+/// The place of a rule in the list.
+pub(super) fn slot_of(rule: RuleRef) -> usize {
+    usize::try_from(rule.0).unwrap_or(usize::MAX)
+}

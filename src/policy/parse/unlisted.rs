@@ -1,0 +1,89 @@
+//! `[unlisted]`.
+
+use crate::diag::{Diagnostic, escape};
+use crate::docker::{Call, Method};
+use crate::policy::decision::RuleRef;
+use crate::policy::rule::Rule;
+use crate::policy::unlisted::{Unlisted, UnlistedGrant};
+
+use super::document::{Problems, Table, Value};
+
+/// Decodes `[unlisted]`; every grant becomes a rule without operations, so that it has a name.
+pub(super) fn unlisted(
+    mut table: Table<'_>,
+    rules: &mut Vec<Rule>,
+    problems: &mut Problems<'_>,
+) -> Unlisted {
+    let allow = table.require("allow", problems);
+    table.finish(&["allow"], &[], problems);
+    let entries = allow
+        .and_then(|value| value.list(problems))
+        .unwrap_or_default();
+    let mut unlisted = Unlisted::default();
+    for entry in entries {
+        let Some((method, path)) = entry.text(problems).and_then(|t| read(&entry, t, problems))
+        else {
+            continue;
+        };
+        let rule = RuleRef(u32::try_from(rules.len()).unwrap_or(u32::MAX));
+        rules.push(Rule {
+            name: format!("{} {path}", method.as_str()).into(),
+            line: problems.source.line(entry.span.start),
+            span: entry.span.clone(),
+            grants: Vec::new(),
+            conditions: Vec::new(),
+        });
+        let path = path.into();
+        unlisted.grants.push(UnlistedGrant { rule, method, path });
+    }
+    unlisted
+}
+
+fn read<'t>(
+    entry: &Value<'_>,
+    text: &'t str,
+    problems: &mut Problems<'_>,
+) -> Option<(Method, &'t str)> {
+    let (method, path) = text.split_once(' ').unwrap_or((text, ""));
+    let report = |problems: &mut Problems<'_>, id, message: String, help: &str| {
+        problems.report(
+            Diagnostic::error(id, message)
+                .at(entry.span.clone(), "in `[unlisted]`")
+                .help(help.to_owned()),
+        );
+        None
+    };
+    let shown = escape(text);
+    if let Some(wild) = path.find(['*', '{', '~', '?', '%']) {
+        let found = path.get(wild..=wild).unwrap_or_default();
+        let message = format!("`{found}` has no meaning in `[unlisted]`");
+        return report(
+            problems,
+            "grant-form",
+            message,
+            "write out every path, byte for byte",
+        );
+    }
+    match Call::parse(method, path) {
+        Err(error) => {
+            let message = format!("`{shown}` cannot be a request: {error}");
+            report(problems, "grant-form", message, "write `METHOD /path`")
+        }
+        Ok(call) => match call.operation() {
+            Some(operation) => {
+                let message = format!("`{shown}` is Docker's {}", operation.name());
+                report(
+                    problems,
+                    "unlisted-known",
+                    message,
+                    "move it to `allow` at the top",
+                )
+            }
+            None if call.path().version().is_some() => {
+                let message = format!("`{shown}` starts with a version of Docker's API");
+                report(problems, "grant-form", message, "leave the version out")
+            }
+            None => Some((call.method(), path)),
+        },
+    }
+}

@@ -1,0 +1,100 @@
+//! Rules: what is granted, and under which conditions.
+
+use crate::diag::Span;
+use crate::docker::Operation;
+
+use super::condition::Condition;
+use super::pattern::Pattern;
+
+/// One rule. Every entry of the top-level `allow` is a rule of its own.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Its name: as given, else the text of its first grant.
+    pub(super) name: Box<str>,
+    /// One-based line in the file.
+    pub(super) line: usize,
+    /// Where it stands.
+    pub(super) span: Span,
+    /// What it grants.
+    pub(super) grants: Vec<Grant>,
+    /// All of them must hold.
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// One string of an `allow` list.
+#[derive(Debug)]
+pub(super) struct Grant {
+    /// As written.
+    pub(super) text: Box<str>,
+    /// Where it stands.
+    pub(super) span: Span,
+    /// The operations it names.
+    pub(super) targets: Vec<Target>,
+    /// Whether a wildcard chose the operations.
+    pub(super) wildcard: bool,
+}
+
+/// One operation of a grant, and for which names.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// The operation.
+    pub(super) operation: Operation,
+    /// What the text at each of its placeholders must match; `None`: anything.
+    pub(super) names: [Option<Pattern>; 2],
+}
+
+impl Target {
+    /// The whole operation, whatever stands at its placeholders.
+    pub(super) fn whole(operation: Operation) -> Self {
+        Self {
+            operation,
+            names: [None, None],
+        }
+    }
+
+    /// Whether some placeholder is narrowed.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.names.iter().any(Option::is_some)
+    }
+
+    /// The only text of the only placeholder, if it is written out.
+    pub(super) fn exact(&self) -> Option<&str> {
+        match &self.names {
+            [Some(name), None] => name.exact(),
+            _ => None,
+        }
+    }
+
+    /// Whether everything that `other` admits by name is admitted here, as far as can be told from
+    /// the text of the patterns.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let covers = |(mine, theirs): (&Option<Pattern>, &Option<Pattern>)| match (mine, theirs) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mine), Some(theirs)) => {
+                mine.as_str() == theirs.as_str()
+                    || theirs.exact().is_some_and(|text| mine.matches(text))
+            }
+        };
+        self.operation == other.operation && self.names.iter().zip(&other.names).all(covers)
+    }
+}
+
+impl Rule {
+    /// Its targets with the grant that each comes from.
+    pub(super) fn targets(&self) -> impl Iterator<Item = (&Grant, &Target)> {
+        let targets = |grant| Grant::targets(grant).map(move |target| (grant, target));
+        self.grants.iter().flat_map(targets)
+    }
+
+    /// Whether it grants without any condition.
+    pub(super) fn is_plain(&self) -> bool {
+        self.conditions.is_empty()
+    }
+}
+
+impl Grant {
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter()
+    }
+}
