@@ -1,5 +1,6 @@
 //! What the Docker Engine API *is*: paths, versions, operations, calls. Knows no policy.
 
+mod byte_set;
 pub mod call;
 pub mod operation;
 pub mod path;

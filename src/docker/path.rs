@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use super::byte_set::ByteSet;
 use super::{ApiVersion, Malformed};
 
 /// The decoded path without its version prefix, and that prefix. One reading or none.
@@ -17,6 +18,12 @@ pub struct ApiPath<'h> {
     version: Option<ApiVersion>,
     text: Cow<'h, str>,
 }
+
+/// Bytes that may stand in a path as it comes: printable ASCII without ``# " < > ? \ ^ ` { | }``.
+static RAW: ByteSet = ByteSet::alphanumeric_and(b"%/-._~!$&'()*+,;=:@[]");
+
+/// Bytes that are written as they are: `pchar` of RFC 3986 section 3.3, and `/`.
+static PLAIN: ByteSet = ByteSet::alphanumeric_and(b"/-._~!$&'()*+,;=:@");
 
 impl<'h> ApiPath<'h> {
     /// Reads the path part of a request target (no `?`), raw as it came.
@@ -57,7 +64,7 @@ impl<'h> ApiPath<'h> {
             }
         }
         for &byte in self.text.as_bytes() {
-            if is_plain(byte) {
+            if PLAIN.contains(byte) {
                 out.push(byte);
             } else {
                 escape(byte, out);
@@ -91,7 +98,7 @@ pub(super) fn unescape(high: u8, low: u8) -> Option<u8> {
 
 /// Decodes once. Borrows when nothing is escaped.
 fn decode(raw: &str) -> Result<Cow<'_, str>, Malformed> {
-    if let Some(odd) = raw.bytes().find(|&byte| !is_raw(byte)) {
+    if let Some(odd) = raw.bytes().find(|&byte| !RAW.contains(byte)) {
         return Err(if odd == b'#' {
             Malformed::Fragment
         } else {
@@ -131,26 +138,16 @@ fn clean(text: &str) -> Result<(), Malformed> {
     if segments.is_empty() {
         return Ok(());
     }
-    let mut start = true;
-    let mut bytes = segments.as_bytes();
-    while let [byte, rest @ ..] = bytes {
-        if start {
-            match bytes {
-                [b'/', ..] => return Err(Malformed::EmptySegment),
-                [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..] => {
-                    return Err(Malformed::DotSegment);
-                }
-                _ => {}
-            }
+    let mut segments = segments.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "" if segments.peek().is_none() => return Err(Malformed::TrailingSlash),
+            "" => return Err(Malformed::EmptySegment),
+            "." | ".." => return Err(Malformed::DotSegment),
+            _ => {}
         }
-        start = *byte == b'/';
-        bytes = rest;
     }
-    if start {
-        Err(Malformed::TrailingSlash)
-    } else {
-        Ok(())
-    }
+    Ok(())
 }
 
 /// The version prefix of a clean path, and where the rest begins.
@@ -199,20 +196,6 @@ fn after(text: Cow<'_, str>, start: usize) -> Cow<'_, str> {
     } else {
         rest
     }
-}
-
-/// Bytes that may stand in a path as it comes (rule: 0x21-0x7e without what no client leaves bare).
-fn is_raw(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~')
-        && !matches!(
-            byte,
-            b'#' | b'"' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'{' | b'|' | b'}' | b'`'
-        )
-}
-
-/// Bytes that are written as they are: `pchar` of RFC 3986 section 3.3, and `/`.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte)
 }
 
 #[cfg(test)]

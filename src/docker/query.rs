@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 
 use super::Malformed;
+use super::byte_set::ByteSet;
 use super::path::{escape, unescape};
 
 /// A query that has exactly one reading. Borrowed, checked once, decoded when asked.
@@ -120,6 +121,9 @@ pub fn truthy(value: &str) -> bool {
         .any(|word| value.eq_ignore_ascii_case(word))
 }
 
+/// Bytes that every reader of a query takes for themselves.
+static PLAIN: ByteSet = ByteSet::alphanumeric_and(b"-._~/:,@");
+
 /// Pairs as they are written. Go skips empty ones.
 fn raw_pairs(raw: &str) -> impl Iterator<Item = (&str, &str)> {
     raw.split('&')
@@ -155,7 +159,7 @@ fn unescaped(part: &str) -> impl Iterator<Item = Option<u8>> {
 /// Writes what every reader of a query decodes to the same text.
 fn encode(text: &str, out: &mut Vec<u8>) {
     for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/:,@".contains(&byte) {
+        if PLAIN.contains(byte) {
             out.push(byte);
         } else {
             escape(byte, out);

@@ -5,7 +5,6 @@
 //! full forms, and what may be an id is never taken for a name.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// A parsed reference. Borrows from the text it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +118,8 @@ impl<'t> Reference<'t> {
         });
         for (mark, part) in [(':', tag), ('@', self.digest)] {
             if let Some(part) = part {
-                let _ = write!(full, "{mark}{part}");
+                full.push(mark);
+                full.push_str(part);
             }
         }
         full

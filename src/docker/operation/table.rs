@@ -11,6 +11,10 @@
 //! hands out more than its operation: the list holds the harmless values, the text says what any
 //! other value gives away. Keys that only choose *which* object or *how much* are not powers; a rule
 //! narrows them by a condition.
+//!
+//! Booleans are dockerd's, see `query::truthy`. A few keys that choose details (`verbose`, `status`,
+//! `insertDefaults`, `rotate…`) are read by Go's `strconv.ParseBool` instead, which answers 400 to most
+//! other words; the only word that both accept and read differently is `f`, true here and false there.
 
 use super::query_key::{Blank, filters, flag, int, json, signal, text};
 use super::{BodyKind, Effect, Method, Risk, Row, Stream, Template};
@@ -86,11 +90,9 @@ operations! {
         ContainerExport          Get    "/containers/{id}/export"                   "1.0"  Read   Down  None   LeaksSecrets
             "the whole file system of any container" [];
         ContainerStats           Get    "/containers/{id}/stats"                    "1.17" Read   Down  None   SafeRead
-            "resource counters"
-            [flag("stream").default("true"), flag("one-shot").since("1.41")];
+            "resource counters" [flag("stream").default("true"), flag("one-shot").since("1.41")];
         ContainerResize          Post   "/containers/{id}/resize"                   "1.16" Change Plain None   ChangesState
-            "the size of a terminal, nothing else"
-            [int("h"), int("w")];
+            "the size of a terminal, nothing else" [int("h"), int("w")];
         ContainerStart           Post   "/containers/{id}/start"                    "1.0"  Change Plain None   ChangesState
             "starts a container that exists, with whatever rights it was created with" [
                 text("detachKeys"),
@@ -100,19 +102,16 @@ operations! {
                     "names a directory of the host that Docker reads as root"),
             ];
         ContainerStop            Post   "/containers/{id}/stop"                     "1.0"  Change Plain None   ChangesState
-            "stops any container"
-            [signal("signal").since("1.42"), int("t")];
+            "stops any container" [signal("signal").since("1.42"), int("t")];
         ContainerRestart         Post   "/containers/{id}/restart"                  "1.0"  Change Plain None   ChangesState
-            "restarts any container"
-            [signal("signal").since("1.42"), int("t")];
+            "restarts any container" [signal("signal").since("1.42"), int("t")];
         ContainerKill            Post   "/containers/{id}/kill"                     "1.0"  Change Plain None   ChangesState
             "sends any signal to the first process of any container"
             [signal("signal").default("KILL")];
         ContainerUpdate          Post   "/containers/{id}/update"                   "1.22" Change Plain Json   ChangesState
             "resource limits and restart policy of any container" [];
         ContainerRename          Post   "/containers/{id}/rename"                   "1.17" Change Plain None   ChangesState
-            "a container can take a name that others trust"
-            [text("name")];
+            "a container can take a name that others trust" [text("name")];
         ContainerPause           Post   "/containers/{id}/pause"                    "1.12" Change Plain None   ChangesState
             "freezes any container" [];
         ContainerUnpause         Post   "/containers/{id}/unpause"                  "1.12" Change Plain None   ChangesState
@@ -122,6 +121,9 @@ operations! {
                 text("detachKeys"), flag("logs"), flag("stream"), flag("stdin"), flag("stdout"),
                 flag("stderr"),
             ];
+        // `stdin`, `stdout` and `stderr` are not listed: below API 1.42 Docker takes all three as true,
+        // whatever is written (moby `container_routes.go`, `wsContainersAttach`), so no condition on
+        // them would hold.
         ContainerAttachWebsocket Get    "/containers/{id}/attach/ws"                "1.0"  Change WEBSOCKET None   ChangesState
             "a GET, yet it types into the first process of any container"
             [text("detachKeys"), flag("logs"), flag("stream")];
@@ -132,17 +134,14 @@ operations! {
             "deletes containers; `force` kills them, `v` deletes their anonymous volumes"
             [flag("v"), flag("force"), flag("link")];
         ContainerArchiveInfo     Head   "/containers/{id}/archive"                  "1.20" Read   Plain None   SafeRead
-            "whether a path exists in a container, its size and link target"
-            [text("path")];
+            "whether a path exists in a container, its size and link target" [text("path")];
         ContainerArchive         Get    "/containers/{id}/archive"                  "1.20" Read   Down  None   LeaksSecrets
-            "any file of any container, mounted host files included"
-            [text("path")];
+            "any file of any container, mounted host files included" [text("path")];
         PutContainerArchive      Put    "/containers/{id}/archive"                  "1.20" Change Up    Stream HostRoot
             "writes any file into any container, mounted host directories included: code runs there"
             [text("path"), flag("noOverwriteDirNonDir"), flag("copyUIDGID")];
         ContainerPrune           Post   "/containers/prune"                         "1.25" Change Plain None   ChangesState
-            "deletes every stopped container"
-            [filters()];
+            "deletes every stopped container" [filters()];
         ContainerExec            Post   "/containers/{id}/exec"                     "1.15" Change Plain Json   HostRoot
             "prepares any command as any user in any container, privileged ones included" [];
         ContainerCopy            Post   "/containers/{id}/copy"                     "1.4-1.24" Change Plain Json   LeaksSecrets
@@ -164,8 +163,7 @@ operations! {
         ExecStart   Post   "/exec/{id}/start"  "1.15" Change TCP   Json   HostRoot
             "runs a prepared command and types into it" [];
         ExecResize  Post   "/exec/{id}/resize" "1.15" Change Plain None   ChangesState
-            "the size of a terminal, nothing else"
-            [int("h"), int("w")];
+            "the size of a terminal, nothing else" [int("h"), int("w")];
         ExecInspect Get    "/exec/{id}/json"   "1.16" Read   Plain None   LeaksSecrets
             "the command line of an exec" [];
     }
@@ -200,11 +198,9 @@ operations! {
             "build command lines with the values of build arguments"
             [json("platform").since("1.48")];
         ImagePush         Post   "/images/{name}/push"         "1.0"  Change Down  None   LeaksSecrets
-            "sends any image to any registry"
-            [text("tag"), json("platform").since("1.46")];
+            "sends any image to any registry" [text("tag"), json("platform").since("1.46")];
         ImageTag          Post   "/images/{name}/tag"          "1.0"  Change Plain None   ChangesState
-            "a replaced tag decides what runs later under that name"
-            [text("repo"), text("tag")];
+            "a replaced tag decides what runs later under that name" [text("repo"), text("tag")];
         ImageDelete       Delete "/images/{name}"              "1.0"  Change Plain None   ChangesState
             "deletes images"
             [flag("force"), flag("noprune"), json("platforms").every().since("1.50")];
@@ -212,11 +208,9 @@ operations! {
             "Docker asks a registry, also one that the caller names"
             [text("term"), int("limit"), filters()];
         ImagePrune        Post   "/images/prune"               "1.25" Change Plain None   ChangesState
-            "deletes unused images"
-            [filters()];
+            "deletes unused images" [filters()];
         ImageGet          Get    "/images/{name}/get"          "1.7"  Read   Down  None   LeaksSecrets
-            "the content of an image"
-            [json("platform").every().since("1.48")];
+            "the content of an image" [json("platform").every().since("1.48")];
         ImageGetAll       Get    "/images/get"                 "1.15" Read   Down  None   LeaksSecrets
             "the content of any images"
             [text("names").every(), json("platform").every().since("1.48")];
@@ -258,8 +252,7 @@ operations! {
                 int("max-used-space").since("1.48"), int("min-free-space").since("1.48"),
             ];
         BuildCancel Post   "/build/cancel" "1.38" Change Plain None   ChangesState
-            "stops a build by its id"
-            [text("id")];
+            "stops a build by its id" [text("id")];
     }
     "session" => {
         Session Post   "/session" "1.31" Change H2C   None   HostRoot
@@ -271,29 +264,23 @@ operations! {
     }
     "volumes" => {
         VolumeList    Get    "/volumes"        "1.21" Read   Plain None   LeaksSecrets
-            "host paths, and driver options, which can hold passwords"
-            [filters()];
+            "host paths, and driver options, which can hold passwords" [filters()];
         VolumeCreate  Post   "/volumes/create" "1.21" Change Plain Json   HostRoot
             "driver options can mount any host path, which a container then reads and writes" [];
         VolumeInspect Get    "/volumes/{name}" "1.21" Read   Plain None   LeaksSecrets
             "host path, and driver options, which can hold passwords" [];
         VolumeUpdate  Put    "/volumes/{name}" "1.42" Change Plain Json   ChangesState
-            "changes cluster volumes"
-            [int("version")];
+            "changes cluster volumes" [int("version")];
         VolumeDelete  Delete "/volumes/{name}" "1.21" Change Plain None   ChangesState
-            "deletes data for good"
-            [flag("force")];
+            "deletes data for good" [flag("force")];
         VolumePrune   Post   "/volumes/prune"  "1.25" Change Plain None   ChangesState
-            "deletes the data of unused volumes for good"
-            [filters()];
+            "deletes the data of unused volumes for good" [filters()];
     }
     "networks" => {
         NetworkList       Get    "/networks"                 "1.21" Read   Plain None   SafeRead
-            "names, addresses and members of networks"
-            [filters()];
+            "names, addresses and members of networks" [filters()];
         NetworkInspect    Get    "/networks/{id}"            "1.21" Read   Plain None   SafeRead
-            "addresses and members of a network"
-            [flag("verbose"), text("scope")];
+            "addresses and members of a network" [flag("verbose"), text("scope")];
         NetworkDelete     Delete "/networks/{id}"            "1.21" Change Plain None   ChangesState
             "deletes networks" [];
         NetworkCreate     Post   "/networks/create"          "1.21" Change Plain Json   ChangesState
@@ -303,8 +290,7 @@ operations! {
         NetworkDisconnect Post   "/networks/{id}/disconnect" "1.21" Change Plain Json   ChangesState
             "cuts any container off" [];
         NetworkPrune      Post   "/networks/prune"           "1.25" Change Plain None   ChangesState
-            "deletes unused networks"
-            [filters()];
+            "deletes unused networks" [filters()];
     }
     "_ping" => {
         SystemPing     Get    "/_ping" "1.11" Read   Plain None   SafeRead
@@ -342,8 +328,7 @@ operations! {
         SwarmJoin      Post   "/swarm/join"      "1.24" Change Plain Json   HostRoot
             "hands this host to the manager of another cluster" [];
         SwarmLeave     Post   "/swarm/leave"     "1.24" Change Plain None   ChangesState
-            "takes this host out of its cluster"
-            [flag("force")];
+            "takes this host out of its cluster" [flag("force")];
         SwarmUpdate    Post   "/swarm/update"    "1.24" Change Plain Json   HostRoot
             "changes the cluster, its tokens and its certificate authority" [
                 int("version"), flag("rotateWorkerToken"), flag("rotateManagerToken"),
@@ -356,16 +341,13 @@ operations! {
     }
     "nodes" => {
         NodeList    Get    "/nodes"             "1.24" Read   Plain None   SafeRead
-            "names, addresses and roles of the cluster"
-            [filters()];
+            "names, addresses and roles of the cluster" [filters()];
         NodeInspect Get    "/nodes/{id}"        "1.24" Read   Plain None   SafeRead
             "name, address and role of a node" [];
         NodeDelete  Delete "/nodes/{id}"        "1.24" Change Plain None   ChangesState
-            "removes nodes from the cluster"
-            [flag("force")];
+            "removes nodes from the cluster" [flag("force")];
         NodeUpdate  Post   "/nodes/{id}/update" "1.24" Change Plain Json   HostRoot
-            "can promote a node to manager, and managers control every host"
-            [int("version")];
+            "can promote a node to manager, and managers control every host" [int("version")];
     }
     "services" => {
         ServiceList    Get    "/services"             "1.24" Read   Plain None   LeaksSecrets
@@ -374,8 +356,7 @@ operations! {
         ServiceCreate  Post   "/services/create"      "1.24" Change Plain Json   HostRoot
             "the body can ask for host paths and capabilities on any node: root there" [];
         ServiceInspect Get    "/services/{id}"        "1.24" Read   Plain None   LeaksSecrets
-            "specification of a service, environment included"
-            [flag("insertDefaults")];
+            "specification of a service, environment included" [flag("insertDefaults")];
         ServiceDelete  Delete "/services/{id}"        "1.24" Change Plain None   ChangesState
             "deletes services" [];
         ServiceUpdate  Post   "/services/{id}/update" "1.24" Change Plain Json   HostRoot
@@ -389,8 +370,7 @@ operations! {
     }
     "tasks" => {
         TaskList    Get    "/tasks"           "1.24" Read   Plain None   LeaksSecrets
-            "container specifications, environment included"
-            [filters()];
+            "container specifications, environment included" [filters()];
         TaskInspect Get    "/tasks/{id}"      "1.24" Read   Plain None   LeaksSecrets
             "container specification, environment included" [];
         TaskLogs    Get    "/tasks/{id}/logs" "1.29" Read   Down  None   LeaksSecrets
@@ -401,8 +381,7 @@ operations! {
     }
     "secrets" => {
         SecretList    Get    "/secrets"             "1.25" Read   Plain None   SafeRead
-            "names and labels; values are never returned"
-            [filters()];
+            "names and labels; values are never returned" [filters()];
         SecretCreate  Post   "/secrets/create"      "1.25" Change Plain Json   ChangesState
             "adds a secret" [];
         SecretInspect Get    "/secrets/{id}"        "1.25" Read   Plain None   SafeRead
@@ -410,13 +389,11 @@ operations! {
         SecretDelete  Delete "/secrets/{id}"        "1.25" Change Plain None   ChangesState
             "deletes secrets" [];
         SecretUpdate  Post   "/secrets/{id}/update" "1.26" Change Plain Json   ChangesState
-            "changes the labels of a secret"
-            [int("version")];
+            "changes the labels of a secret" [int("version")];
     }
     "configs" => {
         ConfigList    Get    "/configs"             "1.30" Read   Plain None   LeaksSecrets
-            "the content of every config"
-            [filters()];
+            "the content of every config" [filters()];
         ConfigCreate  Post   "/configs/create"      "1.30" Change Plain Json   ChangesState
             "adds a config" [];
         ConfigInspect Get    "/configs/{id}"        "1.30" Read   Plain None   LeaksSecrets
@@ -424,36 +401,27 @@ operations! {
         ConfigDelete  Delete "/configs/{id}"        "1.30" Change Plain None   ChangesState
             "deletes configs" [];
         ConfigUpdate  Post   "/configs/{id}/update" "1.30" Change Plain Json   ChangesState
-            "changes the labels of a config"
-            [int("version")];
+            "changes the labels of a config" [int("version")];
     }
     "plugins" => {
         PluginList          Get    "/plugins"                "1.24" Read   Plain None   LeaksSecrets
-            "settings of plugins, their environment included"
-            [filters()];
+            "settings of plugins, their environment included" [filters()];
         GetPluginPrivileges Get    "/plugins/privileges"     "1.25" Read   Plain None   SafeRead
-            "Docker asks a registry that the caller names"
-            [text("remote")];
+            "Docker asks a registry that the caller names" [text("remote")];
         PluginPull          Post   "/plugins/pull"           "1.24" Change Down  Json   HostRoot
-            "plugins run as root on the host"
-            [text("remote"), text("name")];
+            "plugins run as root on the host" [text("remote"), text("name")];
         PluginInspect       Get    "/plugins/{name}/json"    "1.25" Read   Plain None   LeaksSecrets
             "settings of a plugin, its environment included" [];
         PluginDelete        Delete "/plugins/{name}"         "1.24" Change Plain None   ChangesState
-            "deletes plugins"
-            [flag("force")];
+            "deletes plugins" [flag("force")];
         PluginEnable        Post   "/plugins/{name}/enable"  "1.24" Change Plain None   HostRoot
-            "plugins run as root on the host"
-            [int("timeout")];
+            "plugins run as root on the host" [int("timeout")];
         PluginDisable       Post   "/plugins/{name}/disable" "1.24" Change Plain None   ChangesState
-            "stops plugins; volumes and networks that need them fail"
-            [flag("force")];
+            "stops plugins; volumes and networks that need them fail" [flag("force")];
         PluginUpgrade       Post   "/plugins/{name}/upgrade" "1.26" Change Down  Json   HostRoot
-            "plugins run as root on the host"
-            [text("remote")];
+            "plugins run as root on the host" [text("remote")];
         PluginCreate        Post   "/plugins/create"         "1.25" Change Up    Stream HostRoot
-            "plugins run as root on the host"
-            [text("name")];
+            "plugins run as root on the host" [text("name")];
         PluginPush          Post   "/plugins/{name}/push"    "1.25" Change Down  None   LeaksSecrets
             "sends any plugin to any registry" [];
         PluginSet           Post   "/plugins/{name}/set"     "1.25" Change Plain Json   HostRoot
@@ -465,16 +433,13 @@ operations! {
         DebugPprofCmdline Get    "/debug/pprof/cmdline" "1.0"  Read   Plain None   LeaksSecrets
             "command line of the Docker daemon" [];
         DebugPprofProfile Get    "/debug/pprof/profile" "1.0"  Read   Down  None   LeaksSecrets
-            "what the Docker daemon is doing; costs CPU while it runs"
-            [int("seconds")];
+            "what the Docker daemon is doing; costs CPU while it runs" [int("seconds")];
         DebugPprofSymbol  Get    "/debug/pprof/symbol"  "1.0"  Read   Plain None   LeaksSecrets
             "symbols of the Docker daemon" [];
         DebugPprofTrace   Get    "/debug/pprof/trace"   "1.0"  Read   Down  None   LeaksSecrets
-            "what the Docker daemon is doing; costs CPU while it runs"
-            [int("seconds")];
+            "what the Docker daemon is doing; costs CPU while it runs" [int("seconds")];
         DebugPprofName    Get    "/debug/pprof/{name}"  "1.0"  Read   Plain None   LeaksSecrets
-            "memory and stacks of the Docker daemon"
-            [int("seconds"), int("debug")];
+            "memory and stacks of the Docker daemon" [int("seconds"), int("debug")];
     }
     "*" => {
         Options Options "/{any}" "1.0"  Read   Plain None   SafeRead

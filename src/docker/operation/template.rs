@@ -4,6 +4,7 @@
 //! at what lies between; no regular expression, no allocation. One operation has two placeholders
 //! (`/containers/{id}/checkpoints/{checkpoint}`): its `middle` is the text between them.
 
+use crate::docker::byte_set::ByteSet;
 use crate::docker::reference::Reference;
 
 /// A path such as `/containers/{id}/json`.
@@ -195,12 +196,13 @@ impl Template {
 /// SECURITY: dockerd's own routes take `{name:.*}`, slashes included, and legacy links make
 /// `web/start` a container: one segment only, or `…/start` and `…/start/exec` can be confused.
 pub(in crate::docker) fn is_name(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    bytes
+    text.bytes()
         .next()
         .is_some_and(|first| first.is_ascii_alphanumeric())
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && NAME.covers(text)
 }
+
+static NAME: ByteSet = ByteSet::alphanumeric_and(b"_.-");
 
 /// What stands at the placeholder, by the family of paths (moby `daemon/server/router/*/*.go`).
 const fn kind(head: &str) -> Kind {

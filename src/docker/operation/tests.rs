@@ -46,8 +46,8 @@ fn every_operation_stands_in_the_family_of_its_path() {
 
 #[test]
 fn templates_are_taken_apart() {
-    let segments = |operation: Operation| operation.template().segments().collect::<Vec<_>>();
     use Segment::*;
+    let segments = |operation: Operation| operation.template().segments().collect::<Vec<_>>();
     assert_eq!(segments(Operation::SystemPing), [Literal("_ping")]);
     assert_eq!(
         segments(Operation::ContainerAttachWebsocket),

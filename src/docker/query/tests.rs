@@ -11,7 +11,8 @@ fn written(query: Query<'_>) -> String {
 #[test]
 fn a_query_is_read_as_go_reads_it() {
     // raw, pairs, canonical
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    type Pairs = &'static [(&'static str, &'static str)];
+    let cases: &[(&str, Pairs, &str)] = &[
         ("", &[], ""),
         ("&&", &[], ""),
         ("a=1", &[("a", "1")], "a=1"),

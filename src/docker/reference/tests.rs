@@ -73,10 +73,11 @@ fn what_may_be_an_id_is_an_id() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_no_reference_is_refused() {
     let long = "a/".repeat(130) + "a";
     let long_tag = format!("a:{}", "t".repeat(129));
-    let short_digest = format!("alpine@sha256:{}", &DIGITS[1..]);
+    let short_digest = format!("alpine@sha256:{}", DIGITS.trim_start_matches('0'));
     let upper_digest = format!("alpine@sha256:{}", DIGITS.to_uppercase());
     let too_long_id = format!("sha256:{DIGITS}0");
     let cases = [
