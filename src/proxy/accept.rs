@@ -27,8 +27,10 @@ pub(super) async fn serve(gate: Gate, shared: Arc<Shared>, mut ended: watch::Rec
             return;
         }
     };
+    let audit = shared.audit.for_policy(gate.policy.name());
     let mut house = House::new(Arc::new(Serving {
         policy: gate.policy,
+        audit,
         shared,
     }));
     loop {

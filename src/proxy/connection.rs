@@ -12,7 +12,7 @@ use super::exchange::Next;
 use super::identity::{self, Accepted};
 use super::refuse::Refusal;
 use super::seat::Seat;
-use crate::audit;
+use crate::audit::{Audit, Client};
 use crate::facts::Caller;
 use crate::policy::Policy;
 use crate::wire::buffer::Buffer;
@@ -24,6 +24,8 @@ use crate::wire::socket::Socket;
 #[derive(Debug)]
 pub(super) struct Serving {
     pub(super) policy: Arc<Policy>,
+    /// The audit log, bound to this policy.
+    pub(super) audit: Audit,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -35,7 +37,7 @@ pub(super) struct Connection {
     pub(super) client: End,
     pub(super) engine: Option<End>,
     accepted: Accepted,
-    identity: Option<Arc<audit::Client>>,
+    identity: Option<Arc<Client>>,
     seat: Option<Arc<Seat>>,
 }
 
@@ -125,12 +127,53 @@ impl Connection {
     }
 
     /// Who this is, for a record; looked up once per connection.
-    pub(super) fn identity(&mut self) -> Arc<audit::Client> {
+    pub(super) fn identity(&mut self) -> Arc<Client> {
         let accepted = self.accepted;
         let caller = self.caller;
         Arc::clone(
             self.identity
                 .get_or_insert_with(|| Arc::new(identity::identify(&caller, accepted))),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::UnixStream;
+
+    use super::{Connection, Serving};
+    use crate::audit::Audit;
+    use crate::diag::Source;
+    use crate::engine::EngineState;
+    use crate::facts::Caller;
+    use crate::policy::Policy;
+    use crate::proxy::Shared;
+    use crate::proxy::dial::Address;
+    use crate::proxy::limits::Limits;
+
+    #[tokio::test]
+    async fn a_connection_costs_less_than_two_kibibytes() {
+        let source = Source::new("test.toml", "allow = [\"GET /_ping\"]");
+        let policy = Policy::parse("test", &source).unwrap().policy;
+        let docker = Address::Unix("/nowhere".into());
+        let shared = Shared::new(
+            docker,
+            EngineState::default(),
+            Audit::silent(),
+            Limits::default(),
+        );
+        let serving = Serving {
+            policy: Arc::new(policy),
+            audit: Audit::silent(),
+            shared: Arc::new(shared),
+        };
+        let (_client, stream) = UnixStream::pair().unwrap();
+
+        let task = Connection::new(Arc::new(serving), stream, Caller::default(), None).serve();
+
+        let size = size_of_val(&task);
+        assert!(size < 2048, "{size} bytes per connection");
     }
 }

@@ -36,11 +36,16 @@ impl Entry {
     }
 
     /// Writes the opening record; until it is accepted nothing may be forwarded.
-    pub(super) async fn announce(&self) -> Result<(), Full> {
-        match &self.kept {
-            Some(kept) => self.audit.open(&kept.0).await,
-            None => Ok(()),
+    pub(super) async fn announce(&mut self) -> Result<(), Full> {
+        let Some(kept) = &mut self.kept else {
+            return Ok(());
+        };
+        let written = self.audit.open(&kept.0).await;
+        if written.is_err() {
+            kept.0.reason = Some("audit");
+            self.end(Outcome::Internal, Some(503));
         }
+        written
     }
 
     /// The call ended, and so.

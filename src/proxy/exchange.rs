@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::entry::Entry;
 use super::forward::Outgoing;
 use super::refuse::Refusal;
-use crate::audit::{Outcome, Record};
+use crate::audit::Record;
 use crate::docker::Call;
 use crate::judge;
 use crate::policy::Permit;
@@ -100,7 +100,7 @@ impl Connection {
 
     /// Opens the call's entry in the audit log; a change that cannot be recorded is not made.
     async fn record(&mut self, permit: &Permit<'_>) -> Result<Entry, Refusal> {
-        let audit = self.serving.shared.audit.clone();
+        let audit = self.serving.audit.clone();
         let operation = permit.call().operation();
         let record = audit.keeps(operation).then(|| {
             let mut record = self.asked(Some(permit.call()));
@@ -111,7 +111,6 @@ impl Connection {
         let opens = audit.opens(operation);
         let mut entry = Entry::new(audit, Arc::clone(self.serving.policy.name()), record);
         if opens && entry.announce().await.is_err() {
-            entry.end(Outcome::Internal, Some(503));
             return Err(Refusal::unrecorded());
         }
         Ok(entry)
@@ -120,7 +119,7 @@ impl Connection {
     /// A record of what is asked, and by whom.
     pub(super) fn asked(&mut self, call: Option<&Call<'_>>) -> Record {
         Record {
-            id: self.serving.shared.audit.next_id(),
+            id: self.serving.audit.next_id(),
             time: Entry::now(),
             policy: Arc::clone(self.serving.policy.name()),
             rule: None,

@@ -36,6 +36,10 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Writes the head anew from the call that was judged.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a permit is spent here: it cannot be used twice"
+    )]
     pub(super) fn new(
         permit: Permit<'_>,
         head: &RequestHead<'_>,

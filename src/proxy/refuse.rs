@@ -230,7 +230,6 @@ impl Connection {
         let operation = call.and_then(Call::operation);
         let uid = self.caller.uid;
         serving
-            .shared
             .audit
             .refuse(serving.policy.name(), operation, code, uid, || {
                 let mut record = self.asked(call);
