@@ -3,6 +3,9 @@
 //! INVARIANT: a trace is made by the very walk that decides, watched by an [`Observer`]; there is no
 //! second implementation that could disagree. Held by `the_trace_says_what_decide_says`.
 
+use crate::diag::escape;
+
+use super::Policy;
 use super::decision::{Decision, Reason, RuleRef};
 
 /// Why a rule did not apply.
@@ -92,5 +95,30 @@ impl Observer for Everything {
 
     fn saw(&mut self, rule: RuleRef, result: Result<(), Miss>) {
         self.steps.push(Step { rule, result });
+    }
+}
+
+impl Trace {
+    /// The trace in words, one line for each rule about the operation.
+    pub fn lines(&self, policy: &Policy) -> Vec<String> {
+        self.steps.iter().map(|step| step.line(policy)).collect()
+    }
+}
+
+impl Step {
+    /// ``rule `x` (line 3): `query.t = 1` does not hold``.
+    pub fn line(&self, policy: &Policy) -> String {
+        let (name, line) = policy.rule(self.rule);
+        let why = match self.result {
+            Ok(()) => "applies".into(),
+            Err(miss) => {
+                let condition = miss.condition.and_then(|n| policy.condition(self.rule, n));
+                match condition {
+                    Some((text, _)) => format!("{}: `{}`", miss.reason.meaning(), escape(text)),
+                    None => miss.reason.meaning().to_owned(),
+                }
+            }
+        };
+        format!("rule `{}` (line {line}): {why}", escape(name))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::diag::{Diagnostic, escape, suggest};
+use crate::diag::escape::{self, escape};
+use crate::diag::{Diagnostic, suggest};
 use crate::policy::condition::{Condition, Subject};
 use crate::policy::rule::{Grant, Rule, Target};
 
@@ -145,7 +146,7 @@ fn grants(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<Grant> {
 
 fn name<'t>(value: &Value<'t>, problems: &mut Problems<'_>) -> Option<&'t str> {
     let text = value.text(problems)?;
-    let printable = !text.chars().any(crate::diag::escape::is_unsafe);
+    let printable = !text.chars().any(escape::is_unsafe);
     if printable && !text.trim().is_empty() && text.len() <= LONGEST_NAME {
         return Some(text);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::document::{Kind, Problems, Table, Value};
+use crate::diag::escape::is_unsafe;
 use crate::diag::{Diagnostic, escape};
 use crate::policy::settings::{Limits, Principal, Socket};
 
@@ -58,7 +59,7 @@ fn path(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
         "the socket path must be absolute".to_owned()
     } else if text.ends_with('/') || text.split('/').any(|part| matches!(part, "." | "..")) {
         "the socket path must name a file, without `.` or `..`".to_owned()
-    } else if text.chars().any(crate::diag::escape::is_unsafe) {
+    } else if text.chars().any(is_unsafe) {
         "the socket path holds a control character".to_owned()
     } else if text.len() > LONGEST_PATH {
         format!("the socket path is {} bytes long", text.len())
