@@ -83,19 +83,10 @@ impl Connection {
     /// The decision. Nothing of the request has reached the engine yet, and nothing will without
     /// the permit.
     fn judge<'h>(&mut self, call: Call<'h>, head: &RequestHead<'h>) -> Result<Permit<'h>, Refusal> {
-        if !self.may_connect() {
-            return Err(self.foreign_peer(&call, head));
-        }
         let engine = self.serving.shared.engine.api();
         judge::judge(&self.serving.policy, &self.caller, &call, engine)
             .settle(call)
             .map_err(|(call, reason)| self.denied(&call, reason, head))
-    }
-
-    /// Whether the policy's `socket.peers.uid` lets this caller in; an unknown uid is nobody's.
-    fn may_connect(&self) -> bool {
-        let admitted = self.serving.policy.socket().peer_uids.as_ref();
-        admitted.is_none_or(|uids| self.caller.uid.is_some_and(|uid| uids.contains(&uid)))
     }
 
     /// Opens the call's entry in the audit log; a change that cannot be recorded is not made.

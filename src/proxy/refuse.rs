@@ -155,24 +155,6 @@ impl Connection {
         refusal
     }
 
-    /// The policy names who may connect, and this is somebody else.
-    pub(super) fn foreign_peer(&mut self, call: &Call<'_>, head: &RequestHead<'_>) -> Refusal {
-        let who = self
-            .caller
-            .uid
-            .map_or("this user".to_owned(), |uid| format!("uid {uid}"));
-        let message = format!(
-            "quaygate: {who} may not use the socket of policy `{}`; to allow it, add the uid to \
-             socket.peers.uid",
-            self.serving.policy.name()
-        );
-        self.note(Some(call), Outcome::Refused, "peer", 403, None);
-        let mut refusal = Refusal::new(403, message);
-        refusal.close = has_body(head) || !head.keep_alive();
-        refusal.to_head = call.method() == Method::Head;
-        refusal
-    }
-
     pub(super) fn bad_head(&mut self, bad: BadHead) -> Refusal {
         self.note(None, Outcome::Malformed, bad.code(), bad.status(), None);
         Refusal::new(bad.status(), format!("quaygate: {bad}"))
