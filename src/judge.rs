@@ -7,7 +7,7 @@
 use crate::docker::ApiVersion;
 use crate::docker::Call;
 use crate::facts::{Caller, Facts, Findings};
-use crate::policy::{Decision, Policy, Trace};
+use crate::policy::{Decision, Denial, Policy, Reason, Trace};
 
 /// Judges one call. Pure, total, synchronous.
 pub fn judge(
@@ -27,6 +27,17 @@ pub fn trace(
     engine: Option<ApiVersion>,
 ) -> Trace {
     with_facts(caller, call, engine, |facts| policy.trace(facts))
+}
+
+/// Puts a refusal into words.
+pub fn denial(
+    policy: &Policy,
+    caller: &Caller,
+    call: &Call<'_>,
+    engine: Option<ApiVersion>,
+    reason: Reason,
+) -> Denial {
+    with_facts(caller, call, engine, |facts| policy.denial(facts, reason))
 }
 
 fn with_facts<R>(

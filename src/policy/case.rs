@@ -215,19 +215,28 @@ impl Case {
         };
         let call = match Call::parse(method, target) {
             Ok(call) => call,
-            Err(malformed) => return self.judge(policy, Outcome::Malformed(malformed), None),
+            Err(malformed) => return self.compare(policy, Outcome::Malformed(malformed)),
         };
-        let decision = judge::judge(policy, &caller, &call, Some(policy.presumed_engine()));
-        let why = || judge::trace(policy, &caller, &call, Some(policy.presumed_engine()));
-        self.judge(policy, Outcome::Judged(decision.verdict), Some(&why))
+        let engine = Some(policy.presumed_engine());
+        let decision = judge::judge(policy, &caller, &call, engine);
+        let mut failure = self.compare(policy, Outcome::Judged(decision.verdict))?;
+        if !failure.is_error() {
+            return Some(failure);
+        }
+        if let (Expect::Allow(_), Verdict::Deny(reason)) = (&self.expect, decision.verdict) {
+            let denial = judge::denial(policy, &caller, &call, engine, reason);
+            failure = failure.note(denial.message);
+        }
+        let trace = judge::trace(policy, &caller, &call, engine);
+        Some(
+            trace
+                .lines(policy)
+                .into_iter()
+                .fold(failure, Diagnostic::note),
+        )
     }
 
-    fn judge(
-        &self,
-        policy: &Policy,
-        outcome: Outcome,
-        why: Option<&dyn Fn() -> super::Trace>,
-    ) -> Option<Diagnostic> {
+    fn compare(&self, policy: &Policy, outcome: Outcome) -> Option<Diagnostic> {
         let code = match outcome {
             Outcome::Malformed(malformed) => Some(malformed.code()),
             Outcome::Judged(Verdict::Deny(reason)) => Some(reason.code()),
@@ -253,14 +262,13 @@ impl Case {
                     self.request_span.clone(),
                     format!("allowed by rule `{}`", escape(by)),
                 ),
-            (Expect::Deny(Some((wanted, span))), Some(code)) if wanted != code => self
+            (Expect::Deny(Some((wanted, _))), Some(code)) if wanted == code => return None,
+            (Expect::Deny(Some((wanted, span))), Some(code)) => self
                 .failed("this call is refused for another reason")
                 .at(span.clone(), format!("expected `{wanted}`, found `{code}`")),
-            (Expect::Deny(Some(_)), Some(_)) => return None,
             (Expect::Deny(None), Some(code)) => return self.vacuous(outcome, code),
         };
-        let lines = why.map(|why| why().lines(policy)).unwrap_or_default();
-        Some(lines.into_iter().fold(diagnostic, Diagnostic::note))
+        Some(diagnostic)
     }
 
     fn failed(&self, message: &str) -> Diagnostic {

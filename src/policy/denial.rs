@@ -75,6 +75,10 @@ fn finish(reason: Reason, message: String, hint: Option<String>) -> Denial {
 fn push_request(out: &mut String, call: &Call<'_>) {
     out.push_str(call.method().as_str());
     out.push(' ');
+    if let (Some(version), None) = (call.path().version(), call.operation()) {
+        // Of what Docker has not, the version is part of the path.
+        let _infallible = write!(out, "/v{version}");
+    }
     escape::push(out, call.path().as_str(), LONGEST_PATH);
 }
 
@@ -229,9 +233,6 @@ fn push_api(message: &mut String, policy: &Policy, facts: &Facts<'_>, reason: Re
 
 fn unlisted(message: &mut String, call: &Call<'_>) -> Option<String> {
     message.push_str("Docker has no such operation");
-    if call.path().version().is_some() {
-        return None;
-    }
     let mut request = String::with_capacity(64);
     push_request(&mut request, call);
     if request.contains(['"', '\\', '…']) {

@@ -179,3 +179,6 @@ fn api(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<ApiRange> {
     }
     range.ok()
 }
+
+#[cfg(test)]
+mod tests;

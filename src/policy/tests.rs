@@ -420,7 +420,7 @@ fn unlisted_paths_are_admitted_byte_for_byte() {
         r#"
         allow = ["GET /version"]
         [unlisted]
-        allow = ["GET /v4.0.0/libpod/containers/json", "POST /custom/thing"]
+        allow = ["GET /v4.0.0/libpod/containers/json", "POST /custom/thing", "GET /v1.45/new"]
         "#,
         &[
             ("GET /v4.0.0/libpod/containers/json?all=1", "allow"),
@@ -430,6 +430,9 @@ fn unlisted_paths_are_admitted_byte_for_byte() {
             ("POST /custom/thing", "allow"),
             ("POST /v1.41/custom/thing", "unknown-operation"),
             ("POST /custom/things", "unknown-operation"),
+            ("GET /v1.45/new", "allow"),
+            ("GET /v1.44/new", "unknown-operation"),
+            ("GET /new", "unknown-operation"),
         ],
     );
 }

@@ -1,9 +1,9 @@
 //! `[unlisted]`: paths that the operations table does not know, admitted byte for byte.
 //!
 //! There is no pattern here and no version magic: what is not known cannot be narrowed, so it is
-//! written out.
+//! written out, and a version prefix is part of it.
 
-use crate::docker::{Call, Method};
+use crate::docker::{ApiVersion, Call, Method};
 
 use super::decision::{Decision, Reason, RuleRef};
 use super::trace::Observer;
@@ -19,17 +19,17 @@ pub(super) struct Unlisted {
 pub(super) struct UnlistedGrant {
     pub(super) rule: RuleRef,
     pub(super) method: Method,
+    pub(super) version: Option<ApiVersion>,
     pub(super) path: Box<str>,
 }
 
 impl Unlisted {
     /// Judges a call of no known operation.
     pub(super) fn judge(&self, call: &Call<'_>, observer: &mut impl Observer) -> Decision {
-        // SECURITY: with a version prefix a path is another text, and "no version magic" means
-        // that nobody strips it.
-        let unprefixed = call.path().version().is_none();
         let grant = self.grants.iter().find(|grant| {
-            unprefixed && grant.method == call.method() && *grant.path == *call.path().as_str()
+            grant.method == call.method()
+                && grant.version == call.path().version()
+                && *grant.path == *call.path().as_str()
         });
         match grant {
             Some(grant) => {

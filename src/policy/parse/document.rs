@@ -94,11 +94,7 @@ impl<'t> Value<'t> {
             problems.report(self.wrong("a table"));
             return None;
         };
-        Some(Table::new(
-            inner,
-            format!("`{}`", self.key),
-            self.span.clone(),
-        ))
+        Some(Table::new(inner, title(&self.key), self.span.clone()))
     }
 
     /// What it is, without complaint.
@@ -280,6 +276,15 @@ impl<'t> Table<'t> {
 /// The title of the outermost table.
 pub(in crate::policy) const ROOT: &str = "the policy";
 
+/// How a table is called in messages.
+fn title(key: &str) -> String {
+    match key {
+        "rule" | "test" => format!("`[[{key}]]`"),
+        "socket" | "limits" | "unlisted" => format!("`[{key}]`"),
+        _ => format!("`{key}`"),
+    }
+}
+
 /// Keys that stand at the top of the file and nowhere else.
 const TOP_LEVEL: [&str; 4] = ["description", "semantics", "api", "allow"];
 
@@ -292,6 +297,9 @@ pub(in crate::policy) fn not_supported(value: &Value<'_>) -> Diagnostic {
 }
 
 fn keys_are(title: &str, known: &[&str]) -> String {
+    if let [key] = known {
+        return format!("the only key of {title} is `{key}`");
+    }
     let known: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
     format!("the keys of {title} are {}", known.join(", "))
 }

@@ -171,7 +171,7 @@ impl Reader<'_> {
             return Err(self.unknown(method, path));
         }
         if pieces.iter().any(Piece::is_wildcard) {
-            targets = self.covered(targets)?;
+            targets = self.covered(method, targets)?;
         }
         for target in &targets {
             self.check(target, pieces)?;
@@ -180,7 +180,7 @@ impl Reader<'_> {
     }
 
     /// Of what a wildcard matches, what wildcards may cover.
-    fn covered(&self, targets: Vec<Target>) -> Result<Vec<Target>, Diagnostic> {
+    fn covered(&self, method: Method, targets: Vec<Target>) -> Result<Vec<Target>, Diagnostic> {
         let (covered, left): (Vec<Target>, Vec<Target>) = targets
             .into_iter()
             .partition(|target| wildcard_covers(target.operation));
@@ -188,6 +188,7 @@ impl Reader<'_> {
             let message = format!("`{}` covers nothing", escape(self.text));
             let written: Vec<_> = left
                 .iter()
+                .filter(|target| target.operation.method() == method)
                 .map(|target| spelled(target.operation))
                 .collect();
             return Err(self

@@ -94,19 +94,17 @@ fn mode(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<u32> {
         }
     };
     if octal.is_none() {
-        let quote = matches!(value.kind(), Kind::Integer(_));
-        let message = if quote {
-            "`mode` is written in quotes".to_owned()
+        let (message, label) = if matches!(value.kind(), Kind::Integer(_)) {
+            let message = "`mode` is written in quotes".to_owned();
+            (message, "a number would be read in the wrong base")
         } else {
-            format!("`{}` is not a file mode", escape(&shown))
+            let message = format!("`{}` is not a file mode", escape(&shown));
+            (message, "octal digits, at most 0777")
         };
         problems.report(
             Diagnostic::error("bad-value", message)
-                .at(
-                    value.span.clone(),
-                    "a number would be read in the wrong base",
-                )
-                .help("quote it: `mode = \"0660\"`"),
+                .at(value.span.clone(), label)
+                .help("for example `mode = \"0660\"`"),
         );
     }
     octal

@@ -2,7 +2,7 @@
 
 use toml::de::Error;
 
-use crate::diag::{Diagnostic, Severity, escape};
+use crate::diag::{Diagnostic, Severity, Source, Span, escape};
 
 use super::document::{Problems, Table};
 
@@ -13,23 +13,40 @@ pub(super) fn toml_errors(errors: &[Error], problems: &mut Problems<'_>) -> bool
         let span = problems.source.clamp(&error.span().unwrap_or(0..0));
         let line = problems.source.line_text(span.start).trim().to_owned();
         let message = error.message();
-        let diagnostic = Diagnostic::error("toml", escape(message).into_owned());
         let diagnostic = if message.contains("leading zero") {
             leading_zero(&line)
         } else if message.contains("escape") {
-            diagnostic
-                .help("put patterns in single quotes: nothing is an escape there, `'~[0-9]+\\.x'`")
+            backslash()
         } else if message.contains("duplicate key") && line.starts_with("[[rule]]") {
-            single_rule()
+            let known = problems.found.iter().any(|d| d.id == "wrong-table");
+            if known {
+                continue;
+            }
+            after_single_rule(problems.source)
         } else if message.contains("duplicate key") {
-            diagnostic.note("every key and every `[table]` can be written once")
+            let message = format!("{} is written twice", quoted(problems.source, &span));
+            Diagnostic::error("toml", message)
+                .note("every key and every `[table]` can be written once")
         } else {
             give_up = true;
-            diagnostic
+            Diagnostic::error("toml", escape(message).into_owned())
         };
         problems.report(diagnostic.at(span, ""));
     }
     give_up
+}
+
+fn quoted(source: &Source, span: &Span) -> String {
+    let text = source.text().get(span.clone()).unwrap_or_default();
+    format!("`{}`", escape(text))
+}
+
+fn backslash() -> Diagnostic {
+    Diagnostic::error(
+        "toml",
+        "a backslash in double quotes begins an escape, and this is none",
+    )
+    .help("put patterns in single quotes, where nothing is an escape: `'~[0-9]+\\.x'`")
 }
 
 fn leading_zero(line: &str) -> Diagnostic {
@@ -40,13 +57,21 @@ fn leading_zero(line: &str) -> Diagnostic {
         .help(format!("quote it: `{} = \"{value}\"`", escape(key)))
 }
 
-fn single_rule() -> Diagnostic {
-    Diagnostic::error(
-        "wrong-table",
-        "`[[rule]]` comes after a single `rule` table",
-    )
-    .help("begin every rule with `[[rule]]`; write its conditions as dotted keys below it")
-    .note("`[rule]` and `[rule.…]` before the first `[[rule]]` make one table that cannot repeat")
+/// `[rule]` or `[rule.container]` first, `[[rule]]` later.
+fn after_single_rule(source: &Source) -> Diagnostic {
+    let mut offset = 0;
+    let single = source.text().split_inclusive('\n').find_map(|line| {
+        let start = offset;
+        offset += line.len();
+        let header = line.trim_end();
+        let found = header.starts_with("[rule]") || header.starts_with("[rule.");
+        found.then(|| start..start + header.len())
+    });
+    let span = single.unwrap_or(0..0);
+    let message = format!("{} comes before any `[[rule]]`", quoted(source, &span));
+    Diagnostic::error("wrong-table", message)
+        .at(span, "not part of any `[[rule]]`")
+        .help("begin every rule with `[[rule]]`; write its conditions as dotted keys below it")
 }
 
 /// `[rules]`, `[[rules]]`, `[tests]` and the like.

@@ -1,7 +1,7 @@
 //! `[unlisted]`.
 
 use crate::diag::{Diagnostic, escape};
-use crate::docker::{Call, Method};
+use crate::docker::Call;
 use crate::policy::decision::RuleRef;
 use crate::policy::rule::Rule;
 use crate::policy::unlisted::{Unlisted, UnlistedGrant};
@@ -21,29 +21,29 @@ pub(super) fn unlisted(
         .unwrap_or_default();
     let mut unlisted = Unlisted::default();
     for entry in entries {
-        let Some((method, path)) = entry.text(problems).and_then(|t| read(&entry, t, problems))
-        else {
+        let text = entry.text(problems);
+        let Some(call) = text.and_then(|text| read(&entry, text, problems)) else {
             continue;
         };
         let rule = RuleRef(u32::try_from(rules.len()).unwrap_or(u32::MAX));
         rules.push(Rule {
-            name: format!("{} {path}", method.as_str()).into(),
+            name: text.unwrap_or_default().into(),
             line: problems.source.line(entry.span.start),
             span: entry.span.clone(),
             grants: Vec::new(),
             conditions: Vec::new(),
         });
-        let path = path.into();
-        unlisted.grants.push(UnlistedGrant { rule, method, path });
+        unlisted.grants.push(UnlistedGrant {
+            rule,
+            method: call.method(),
+            version: call.path().version(),
+            path: call.path().as_str().into(),
+        });
     }
     unlisted
 }
 
-fn read<'t>(
-    entry: &Value<'_>,
-    text: &'t str,
-    problems: &mut Problems<'_>,
-) -> Option<(Method, &'t str)> {
+fn read<'t>(entry: &Value<'_>, text: &'t str, problems: &mut Problems<'_>) -> Option<Call<'t>> {
     let (method, path) = text.split_once(' ').unwrap_or((text, ""));
     let report = |problems: &mut Problems<'_>, id, message: String, help: &str| {
         problems.report(
@@ -79,11 +79,7 @@ fn read<'t>(
                     "move it to `allow` at the top",
                 )
             }
-            None if call.path().version().is_some() => {
-                let message = format!("`{shown}` starts with a version of Docker's API");
-                report(problems, "grant-form", message, "leave the version out")
-            }
-            None => Some((call.method(), path)),
+            None => Some(call),
         },
     }
 }
