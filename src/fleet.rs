@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Source};
 use crate::policy::Policy;
+use crate::proxy::listen::Plan;
 
 mod gather;
 mod problem;
@@ -28,6 +29,18 @@ pub struct Loaded {
     pub source: Source,
     /// Warnings and notes.
     pub findings: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// The word that names it on the command line.
+    pub fn word(&self) -> &str {
+        let built_in = self.source.name().starts_with("<built-in>/");
+        if built_in {
+            self.policy.name()
+        } else {
+            self.source.name()
+        }
+    }
 }
 
 /// Reads every policy that the words name, or says everything that is wrong with any of them.
@@ -66,7 +79,7 @@ impl Draft {
 }
 
 /// Two policies of one name would want one socket, and the log could not tell them apart.
-fn same_names(drafts: &[Draft]) -> Vec<Problem> {
+pub fn same_names(drafts: &[Draft]) -> Vec<Problem> {
     let mut first: BTreeMap<&str, &Draft> = BTreeMap::new();
     let mut problems = Vec::new();
     for draft in drafts {
@@ -125,6 +138,16 @@ pub fn place(
         Ok(posts)
     } else {
         Err(problems)
+    }
+}
+
+impl Post {
+    /// What to open for it.
+    pub fn plan(&self) -> Plan<'_> {
+        Plan {
+            path: &self.socket,
+            socket: self.loaded.policy.socket(),
+        }
     }
 }
 

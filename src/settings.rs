@@ -8,7 +8,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use crate::audit::Keep;
+use crate::audit::{Keep, Output};
+
 use crate::proxy::dial::Address;
 use crate::proxy::listen::LONGEST_PATH;
 
@@ -59,7 +60,7 @@ pub struct Settings {
     /// The one socket's path, instead.
     pub listen: Option<PathBuf>,
     /// Where audit records go.
-    pub audit: AuditOutput,
+    pub audit: Output,
     /// Which allowed calls are recorded.
     pub keep: Keep,
     /// How operational logs look.
@@ -123,30 +124,6 @@ pub fn runtime_dir(option: Option<&Path>, environment: &Environment) -> PathBuf 
         (Some(dir), _) => std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()),
         (None, Some(xdg)) if !environment.root => xdg.join("quaygate"),
         (None, _) => PathBuf::from(RUNTIME_DIR),
-    }
-}
-
-/// Where audit records go (`--audit`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum AuditOutput {
-    /// Standard output.
-    #[default]
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file, appended to.
-    File(PathBuf),
-}
-
-impl AuditOutput {
-    /// `stdout`, `stderr`, or a path; a file of such a name is written `./stdout`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "stdout" => Ok(Self::Stdout),
-            "stderr" => Ok(Self::Stderr),
-            "" => Err("say `stdout`, `stderr` or a file".to_owned()),
-            path => Ok(Self::File(PathBuf::from(path))),
-        }
     }
 }
 
@@ -414,15 +391,5 @@ mod tests {
             runtime_dir(Some(Path::new("/srv/g")), &user),
             Path::new("/srv/g")
         );
-    }
-
-    #[test]
-    fn audit_goes_to_a_stream_or_a_file() {
-        assert_eq!(AuditOutput::parse("stdout"), Ok(AuditOutput::Stdout));
-        assert_eq!(
-            AuditOutput::parse("./stdout"),
-            Ok(AuditOutput::File("./stdout".into()))
-        );
-        assert!(AuditOutput::parse("").is_err());
     }
 }

@@ -80,7 +80,7 @@ fn an_engine_that_talks_nonsense_is_unknown_rather_than_guessed() {
     ] {
         let (version, _) = ask_version(answer.clone());
         let error = version.unwrap_err().to_string();
-        assert!(error.contains(wanted), "{error} for {:.60}", answer);
+        assert!(error.contains(wanted), "{error} for {answer:.60}");
     }
 }
 

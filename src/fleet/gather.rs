@@ -38,7 +38,7 @@ pub fn gather(words: &[String], directory: &Path) -> (Vec<Draft>, Vec<Problem>) 
 
 /// Whether a word is meant as a path.
 fn is_path(word: &str) -> bool {
-    word.contains('/') || word.ends_with(".toml")
+    word.contains('/') || word.strip_suffix(".toml").is_some()
 }
 
 fn find(word: &str, directory: &Path) -> Vec<Result<Draft, Problem>> {
@@ -46,10 +46,10 @@ fn find(word: &str, directory: &Path) -> Vec<Result<Draft, Problem>> {
         return find_path(Path::new(word), directory);
     }
     let twins = twins(word, directory);
-    vec![match (builtin::text(word), twins.into_iter().next()) {
-        (Some(text), None) => Ok(Draft {
+    vec![match (builtin::builtin(word), twins.into_iter().next()) {
+        (Some(source), None) => Ok(Draft {
             name: word.to_owned(),
-            source: Source::new(&format!("<built-in>/{word}.toml"), text),
+            source,
         }),
         (Some(_), Some(path)) => Err(Problem::Ambiguous {
             word: word.to_owned(),

@@ -4,10 +4,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::diag::suggest;
 use crate::diag::{Diagnostic, Source};
 use crate::policy::builtin;
-use crate::proxy::listen::kernel_words;
+use crate::proxy::listen::{errno, kernel_words};
 
 /// Something that keeps the policies from being served.
 #[derive(Debug)]
@@ -92,50 +94,13 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoBuiltIn { word, path } => no_built_in(f, word, path.as_deref()),
-            Self::Ambiguous { word, path } => write!(
-                f,
-                "`{word}` is a built-in policy, and `{0}` is here too: write `{0}` for the file; for the built-in one, rename the file or start elsewhere",
-                path.display()
-            ),
-            Self::Unreadable { path, cause } => {
-                let todo = match cause.kind() {
-                    io::ErrorKind::NotFound => "; is it mounted, and is the path right?",
-                    io::ErrorKind::PermissionDenied => "; make it readable for this user",
-                    io::ErrorKind::IsADirectory => "; a directory named `*.toml` is no policy",
-                    _ => "",
-                };
-                write!(
-                    f,
-                    "cannot read `{}`: {}{todo}",
-                    path.display(),
-                    kernel_words(cause)
-                )
-            }
-            Self::EmptyDirectory { path } => write!(
-                f,
-                "`{}` holds no policy: policies are the files `*.toml` directly inside",
-                path.display()
-            ),
-            Self::TooLarge { path } => {
-                write!(
-                    f,
-                    "`{}` is larger than 1 MiB: it is no policy",
-                    path.display()
-                )
-            }
-            Self::NotText { path, offset } => {
-                write!(
-                    f,
-                    "`{}` is not UTF-8 text: look at byte {offset}",
-                    path.display()
-                )
-            }
-            Self::BadName { path } => write!(
-                f,
-                "`{}` cannot give a policy its name: rename the file to lower-case letters, digits, `_`, `.` and `-`, at most 64 and starting with a letter or digit",
-                path.display()
-            ),
+            Self::NoBuiltIn { .. }
+            | Self::Ambiguous { .. }
+            | Self::Unreadable { .. }
+            | Self::EmptyDirectory { .. }
+            | Self::TooLarge { .. }
+            | Self::NotText { .. }
+            | Self::BadName { .. } => self.about_one_word(f),
             Self::Faulty {
                 source,
                 diagnostics,
@@ -168,6 +133,63 @@ impl fmt::Display for Problem {
             ),
         }
     }
+}
+
+impl Problem {
+    /// What keeps a word, or a file, from becoming a policy's text.
+    fn about_one_word(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBuiltIn { word, path } => no_built_in(f, word, path.as_deref()),
+            Self::Ambiguous { word, path } => write!(
+                f,
+                "`{word}` is a built-in policy, and `{0}` is here too: write `{0}` for the file; for the built-in one, rename the file or start elsewhere",
+                path.display()
+            ),
+            Self::Unreadable { path, cause } => unreadable(f, path, cause),
+            Self::EmptyDirectory { path } => write!(
+                f,
+                "`{}` holds no policy: policies are the files `*.toml` directly inside",
+                path.display()
+            ),
+            Self::TooLarge { path } => {
+                write!(
+                    f,
+                    "`{}` is larger than 1 MiB: it is no policy",
+                    path.display()
+                )
+            }
+            Self::NotText { path, offset } => {
+                write!(
+                    f,
+                    "`{}` is not UTF-8 text: look at byte {offset}",
+                    path.display()
+                )
+            }
+            Self::BadName { path } => write!(
+                f,
+                "`{}` cannot give a policy its name: rename the file to lower-case letters, digits, `_`, `.` and `-`, at most 64 and starting with a letter or digit",
+                path.display()
+            ),
+            Self::Faulty { .. }
+            | Self::SameName { .. }
+            | Self::SameSocket { .. }
+            | Self::ListenWithMany { .. } => Ok(()),
+        }
+    }
+}
+
+fn unreadable(f: &mut fmt::Formatter<'_>, path: &Path, cause: &io::Error) -> fmt::Result {
+    let todo = match errno(cause) {
+        Errno::NOENT => "; is it mounted, and is the path right?",
+        Errno::ACCESS => "; make it readable for this user",
+        _ => "",
+    };
+    write!(
+        f,
+        "cannot read `{}`: {}{todo}",
+        path.display(),
+        kernel_words(cause)
+    )
 }
 
 fn no_built_in(f: &mut fmt::Formatter<'_>, word: &str, path: Option<&Path>) -> fmt::Result {

@@ -2,7 +2,6 @@ use std::fs;
 
 use super::*;
 use crate::policy::builtin;
-use crate::policy::settings::Socket;
 
 fn gather_in(directory: &Path, words: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
     let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();

@@ -20,6 +20,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::policy::settings::{Principal, Socket};
@@ -27,8 +28,8 @@ use crate::policy::settings::{Principal, Socket};
 mod error;
 mod names;
 
-pub(crate) use error::kernel_words;
 pub use error::{BindError, Obstacle};
+pub(crate) use error::{errno, kernel_words};
 pub use names::group_name;
 
 /// The longest path that fits into `sockaddr_un` (unix(7): 108 bytes with the final NUL).
@@ -114,7 +115,7 @@ fn bind(plan: &Plan<'_>) -> Result<(OwnedFd, SocketFile), BindError> {
     make_parents(path)?;
     clear_the_way(path)?;
 
-    let failed = |what| move |error: rustix::io::Errno| BindError::io(what, path, error.into());
+    let failed = |what| move |error: Errno| BindError::io(what, path, error.into());
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
         SocketType::STREAM,
@@ -161,7 +162,7 @@ fn make_parents(path: &Path) -> Result<(), BindError> {
     if parent.is_dir() {
         return Ok(());
     }
-    Err(failed(parent)(io::ErrorKind::NotADirectory.into()))
+    Err(failed(parent)(Errno::NOTDIR.into()))
 }
 
 fn make_directory(directory: &Path) -> io::Result<()> {
@@ -221,7 +222,6 @@ enum Knock {
 
 /// Connects and hangs up at once; not a byte is sent.
 fn knock(path: &Path) -> Knock {
-    use rustix::io::Errno;
     let tried = rustix::net::socket_with(
         AddressFamily::UNIX,
         SocketType::STREAM,

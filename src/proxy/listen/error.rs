@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::LONGEST_PATH;
 
 /// What is in the way of a socket.
@@ -160,16 +162,12 @@ fn in_the_way(path: &Path, what: Obstacle) -> String {
 
 fn no_directory(directory: &Path, path: &Path, cause: &io::Error) -> String {
     let (directory, path) = (directory.display(), path.display());
-    let todo = match cause.kind() {
-        io::ErrorKind::PermissionDenied => {
+    let todo = match errno(cause) {
+        Errno::ACCESS | Errno::PERM => {
             "create it for this user, or choose a directory of your own with --runtime-dir"
         }
-        io::ErrorKind::NotADirectory => {
-            "a file is where a directory should be; choose another --runtime-dir"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "mount a volume or a tmpfs there, or choose another --runtime-dir"
-        }
+        Errno::NOTDIR => "a file is where a directory should be; choose another --runtime-dir",
+        Errno::ROFS => "mount a volume or a tmpfs there, or choose another --runtime-dir",
         _ => "create it, or choose another --runtime-dir",
     };
     format!(
@@ -208,11 +206,11 @@ fn wrong_mode(path: &Path, wanted: u32, got: u32, cause: Option<&io::Error>) -> 
 }
 
 fn plain(what: &str, path: &Path, cause: &io::Error) -> String {
-    let todo = match cause.kind() {
-        io::ErrorKind::PermissionDenied => {
+    let todo = match errno(cause) {
+        Errno::ACCESS | Errno::PERM => {
             "; its directory must be writable for this user: create it for this user, or choose another --runtime-dir"
         }
-        io::ErrorKind::AddrInUse => "; another process was faster: is a second gate starting?",
+        Errno::ADDRINUSE => "; another process was faster: is a second gate starting?",
         _ => "",
     };
     format!(
@@ -220,6 +218,11 @@ fn plain(what: &str, path: &Path, cause: &io::Error) -> String {
         path.display(),
         kernel_words(cause)
     )
+}
+
+/// What the kernel said, as a number; an error that is not the kernel's is `EIO`.
+pub(crate) fn errno(cause: &io::Error) -> Errno {
+    Errno::from_io_error(cause).unwrap_or(Errno::IO)
 }
 
 /// The kernel's words in our dress: "Permission denied (os error 13)" becomes "permission denied".

@@ -1,0 +1,366 @@
+//! `quaygate explain`: the decision for one request, and why.
+//!
+//! The request is judged by the very walk that the gate takes. What only the running gate knows is
+//! presumed and said: the caller is one whom the policy lets in, and a path without version prefix
+//! counts as a version that the policy accepts.
+
+mod request;
+
+use serde::Serialize;
+
+use super::Format;
+use super::console::Console;
+use super::exit::Exit;
+use super::run::problems_to;
+use super::text::{Style, Text, piece, plain};
+use crate::diag::Source;
+use crate::docker::operation::Risk;
+use crate::docker::{ApiVersion, Call, Malformed, Operation};
+use crate::facts::{Caller, Facts, Findings};
+use crate::fleet::{self, Loaded};
+use crate::policy::trace::Step;
+use crate::policy::{Denial, Policy, RuleRef, Verdict};
+use request::Request;
+
+/// The decision for one request: the rule that allows it, or why not and the line to add
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Example: quaygate explain traefik 'POST /containers/create?name=web'",
+    after_help = "Exit code 0 if the request is allowed, 1 if it is refused."
+)]
+pub(super) struct Arguments {
+    /// A policy file or the name of a built-in policy
+    #[arg(value_name = "POLICY")]
+    policy: String,
+
+    /// The request: 'METHOD /path?query', or a path or URL alone, which is a GET as with curl
+    #[arg(value_name = "REQUEST", required = true, num_args = 1..=3)]
+    request: Vec<String>,
+
+    /// The user id of the caller [default: one that the policy lets in]
+    #[arg(long, value_name = "N")]
+    uid: Option<u32>,
+
+    /// The group id of the caller
+    #[arg(long, value_name = "N")]
+    gid: Option<u32>,
+
+    /// How the answer is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// Judges one request.
+pub(super) fn explain(console: Console, arguments: &Arguments) -> Exit {
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut loaded = match fleet::load(std::slice::from_ref(&arguments.policy), &here) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            problems_to(console, &problems);
+            return Exit::Usage;
+        }
+    };
+    let (Some(loaded), []) = (loaded.pop(), &loaded[..]) else {
+        console.error(format_args!(
+            "`{}` holds several policies: name one file of it",
+            arguments.policy
+        ));
+        return Exit::Usage;
+    };
+    let request = match Request::read(&arguments.request) {
+        Ok(request) => request,
+        Err(complaint) => {
+            console.error(complaint);
+            return Exit::Usage;
+        }
+    };
+    let call = Call::parse(&request.method, &request.target);
+    let answer = match &call {
+        Ok(call) => judged(arguments, &loaded, call),
+        Err(malformed) => Answer::unreadable(&request, *malformed),
+    };
+    match arguments.format {
+        Format::Text => console.answer(&answer.text(&loaded.source, request.remark.as_deref())),
+        Format::Json => console.json(&answer.document(&loaded)),
+    }
+    if matches!(answer.outcome, Outcome::Allowed(_)) {
+        Exit::Done
+    } else {
+        Exit::No
+    }
+}
+
+fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>) -> Answer {
+    let policy = &loaded.policy;
+    let presumed = policy.presumed_caller();
+    let caller = Caller {
+        uid: arguments.uid.or(presumed.uid),
+        gid: arguments.gid.or(presumed.gid),
+        pid: None,
+    };
+    let engine = policy.presumed_engine();
+    let findings = Findings::default();
+    let facts = Facts {
+        caller: &caller,
+        call,
+        engine: Some(engine),
+        findings: &findings,
+    };
+    let trace = policy.trace(&facts);
+    let outcome = match trace.decision.verdict {
+        Verdict::Allow(rule) => Outcome::Allowed(RuleAt::of(policy, rule)),
+        Verdict::Deny(reason) => Outcome::Refused {
+            denial: policy.denial(&facts, reason),
+            near: trace
+                .steps
+                .iter()
+                .filter_map(|step| Near::of(policy, step))
+                .collect(),
+        },
+    };
+    Answer {
+        method: call.method().as_str().to_owned(),
+        path: call.path().as_str().to_owned(),
+        operation: call.operation(),
+        written: call.path().version(),
+        presumed: engine,
+        uid: caller.uid,
+        outcome,
+    }
+}
+
+/// Everything there is to say.
+struct Answer {
+    method: String,
+    path: String,
+    operation: Option<Operation>,
+    /// The version prefix of the request.
+    written: Option<ApiVersion>,
+    /// The version that counts without one.
+    presumed: ApiVersion,
+    uid: Option<u32>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Allowed(RuleAt),
+    Refused { denial: Denial, near: Vec<Near> },
+    Unreadable(Malformed),
+}
+
+/// A rule and its line.
+#[derive(Serialize)]
+struct RuleAt {
+    name: String,
+    line: usize,
+}
+
+impl RuleAt {
+    fn of(policy: &Policy, rule: RuleRef) -> Self {
+        let (name, line) = policy.rule(rule);
+        Self {
+            name: name.to_owned(),
+            line,
+        }
+    }
+}
+
+/// A rule about the operation that does not apply.
+#[derive(Serialize)]
+struct Near {
+    rule: RuleAt,
+    reason: &'static str,
+    meaning: &'static str,
+    condition: Option<String>,
+}
+
+impl Near {
+    fn of(policy: &Policy, step: &Step) -> Option<Self> {
+        let miss = step.result.err()?;
+        let condition = miss
+            .condition
+            .and_then(|number| policy.condition(step.rule, number));
+        Some(Self {
+            rule: RuleAt::of(policy, step.rule),
+            reason: miss.reason.code(),
+            meaning: miss.reason.meaning(),
+            condition: condition.map(|(text, _)| text.to_owned()),
+        })
+    }
+}
+
+impl Answer {
+    fn unreadable(request: &Request, malformed: Malformed) -> Self {
+        Self {
+            method: request.method.clone(),
+            path: request.target.clone(),
+            operation: None,
+            written: None,
+            presumed: ApiVersion::OLDEST,
+            uid: None,
+            outcome: Outcome::Unreadable(malformed),
+        }
+    }
+
+    fn what(&self) -> String {
+        let name = self
+            .operation
+            .map_or_else(String::new, |operation| format!(" ({})", operation.name()));
+        format!("{} {}{name}", self.method, self.path)
+    }
+
+    fn text(&self, source: &Source, remark: Option<&str>) -> Text {
+        let mut text = Text::new();
+        let (style, word) = match &self.outcome {
+            Outcome::Allowed(_) => (Style::Good, "allowed"),
+            Outcome::Refused { .. } | Outcome::Unreadable(_) => (Style::Bad, "refused"),
+        };
+        text.line([piece(style, word), plain(format_args!(": {}", self.what()))]);
+        if let Some(remark) = remark {
+            text.say(format_args!("  {remark}"));
+        }
+        match &self.outcome {
+            Outcome::Allowed(rule) => {
+                text.gap().table(2, vec![line_of(source, rule)]);
+            }
+            Outcome::Unreadable(malformed) => {
+                text.gap().say(format_args!("  {malformed}"));
+                text.say(format_args!(
+                    "  it is answered {} under every policy, and Docker never hears of it",
+                    malformed.status()
+                ));
+            }
+            Outcome::Refused { denial, near } => self.refusal(&mut text, source, denial, near),
+        }
+        text
+    }
+
+    fn refusal(&self, text: &mut Text, source: &Source, denial: &Denial, near: &[Near]) {
+        text.gap().say(format_args!(
+            "  {} [{}]",
+            denial.reason.meaning(),
+            denial.reason.code()
+        ));
+        if !near.is_empty() {
+            text.gap()
+                .say("rules about this operation, and what each lacks:");
+            for near in near {
+                let condition = near.condition.as_ref();
+                let lacks = condition.map_or_else(
+                    || near.meaning.to_owned(),
+                    |condition| format!("{}: {condition}", near.meaning),
+                );
+                text.gap().table(
+                    2,
+                    vec![line_of(source, &near.rule), vec![plain(""), plain(lacks)]],
+                );
+            }
+        }
+        if let Some(hint) = &denial.hint {
+            text.gap().say("to allow it, add:").gap().block(2, hint);
+        }
+        if let Some((risk, why)) = self
+            .operation
+            .map(Operation::risk)
+            .filter(|(risk, _)| *risk > Risk::SafeRead)
+        {
+            text.gap().line([
+                piece(Style::Careful, "careful"),
+                plain(format_args!(": {why} [{}]", risk_code(risk))),
+            ]);
+        }
+        text.gap()
+            .say("the client reads:")
+            .gap()
+            .block(2, &denial.message);
+        if self.written.is_none() {
+            let presumed = self.presumed;
+            text.gap().say(format_args!("(without a version prefix it counts as the engine's own version; here {presumed} was taken)"));
+        }
+    }
+
+    fn document(&self, loaded: &Loaded) -> Document<'_> {
+        let mut document = Document {
+            schema: "quaygate/explain/1",
+            policy: loaded.policy.name().to_string(),
+            file: loaded.source.name().to_owned(),
+            method: &self.method,
+            path: &self.path,
+            api: self.written.map(|version| version.to_string()),
+            operation: self.operation.map(Operation::name),
+            uid: self.uid,
+            decision: "deny",
+            rule: None,
+            reason: None,
+            status: None,
+            message: None,
+            near: &[],
+            hint: None,
+        };
+        match &self.outcome {
+            Outcome::Allowed(rule) => {
+                document.decision = "allow";
+                document.rule = Some(rule);
+            }
+            Outcome::Refused { denial, near } => {
+                document.reason = Some(denial.reason.code());
+                document.status = Some(403);
+                document.message = Some(denial.message.clone());
+                document.near = near;
+                document.hint = denial.hint.as_deref();
+            }
+            Outcome::Unreadable(malformed) => {
+                document.reason = Some(malformed.code());
+                document.status = Some(malformed.status());
+                document.message = Some(malformed.to_string());
+            }
+        }
+        document
+    }
+}
+
+/// `policies/ci.toml:9` and what is written there.
+fn line_of(source: &Source, rule: &RuleAt) -> Vec<super::text::Piece> {
+    let written = source
+        .text()
+        .lines()
+        .nth(rule.line.saturating_sub(1))
+        .unwrap_or_default();
+    vec![
+        piece(
+            Style::Strong,
+            format_args!("{}:{}", source.name(), rule.line),
+        ),
+        plain(written.trim()),
+    ]
+}
+
+/// What a plain grant amounts to, in one word.
+pub(super) fn risk_code(risk: Risk) -> &'static str {
+    match risk {
+        Risk::SafeRead => "safe-read",
+        Risk::LeaksSecrets => "shows-secrets",
+        Risk::ChangesState => "changes-state",
+        Risk::HostRoot => "host-root",
+    }
+}
+
+/// The answer for programs.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    policy: String,
+    file: String,
+    method: &'a str,
+    path: &'a str,
+    api: Option<String>,
+    operation: Option<&'static str>,
+    uid: Option<u32>,
+    decision: &'static str,
+    rule: Option<&'a RuleAt>,
+    reason: Option<&'static str>,
+    status: Option<u16>,
+    message: Option<String>,
+    near: &'a [Near],
+    hint: Option<&'a str>,
+}

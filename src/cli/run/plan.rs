@@ -1,0 +1,65 @@
+//! What `run` is going to do, before it does anything.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use super::{Arguments, Refusal};
+use crate::fleet::{self, Post};
+use crate::proxy::dial::Address;
+use crate::settings::{Docker, Environment, Settings, runtime_dir};
+
+/// Settings and posts that go together.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) settings: Settings,
+    pub(super) posts: Vec<Post>,
+}
+
+/// Reads settings and policies; touches nothing.
+pub(super) fn plan(arguments: &Arguments) -> Result<Plan, Refusal> {
+    let settings = settings(arguments, &Environment::read())?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let loaded = fleet::load(&arguments.policies, &here).map_err(Refusal::Policies)?;
+    let posts = fleet::place(loaded, &settings.runtime_dir, settings.listen.as_deref())
+        .map_err(Refusal::Policies)?;
+    for post in &posts {
+        not_dockers_own(&post.socket, &settings.docker)?;
+    }
+    Ok(Plan { settings, posts })
+}
+
+fn settings(arguments: &Arguments, environment: &Environment) -> Result<Settings, Refusal> {
+    let docker = Docker::resolve(arguments.docker.as_deref(), environment)
+        .map_err(|error| Refusal::Usage(error.to_string()))?;
+    Ok(Settings {
+        docker,
+        runtime_dir: runtime_dir(arguments.runtime_dir.as_deref(), environment),
+        listen: arguments.listen.clone(),
+        audit: arguments.audit.clone(),
+        keep: arguments.audit_allowed,
+        log: arguments.log.into(),
+        threads: NonZeroUsize::from(
+            std::num::NonZeroU16::new(arguments.threads).unwrap_or(std::num::NonZeroU16::MIN),
+        ),
+    })
+}
+
+/// SECURITY: a gate on Docker's own path would replace a stopped engine's socket, and then ask
+/// itself for ever. Links are followed, because /var/run is one on most systems.
+fn not_dockers_own(socket: &Path, docker: &Docker) -> Result<(), Refusal> {
+    let Address::Unix(theirs) = &docker.address else {
+        return Ok(());
+    };
+    if socket != theirs && real(socket) != real(theirs) {
+        return Ok(());
+    }
+    Err(Refusal::Usage(format!(
+        "the gate's socket {} is Docker's own address: the gate needs another path (--runtime-dir, --listen or `[socket] path`), or Docker another address (--docker)",
+        socket.display()
+    )))
+}
+
+/// The path with its directory's links resolved.
+fn real(path: &Path) -> Option<std::path::PathBuf> {
+    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+}

@@ -1,0 +1,225 @@
+//! Opening everything, running until a signal, closing everything.
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing_subscriber::EnvFilter;
+
+use super::Refusal;
+use super::plan::Plan;
+use super::report::{self, Report};
+use crate::audit::Audit;
+use crate::cli::console::Console;
+use crate::engine::{self, AskError, EngineState, EngineVersion};
+use crate::fleet::Post;
+use crate::policy::Policy;
+use crate::proxy::dial::Address;
+use crate::proxy::limits::Limits;
+use crate::proxy::listen::{self, kernel_words};
+use crate::proxy::{self, Gate, Shared};
+use crate::settings::LogFormat;
+
+/// How long the first question to the engine may hold up the start. Clients queue meanwhile.
+const FIRST_ANSWER: Duration = Duration::from_secs(2);
+
+/// Opens, serves, closes.
+pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
+    let Plan { settings, posts } = plan;
+    log(console, settings.log)?;
+    let files = raise_open_files();
+    let (audit, writer) = Audit::start(settings.audit, settings.keep)
+        .map_err(|error| Refusal::Machine(vec![error.to_string()]))?;
+    let runtime = runtime().map_err(|error| machine("start the runtime", &error))?;
+    let mut signals = {
+        // Signal handlers belong to a runtime, and are in place before anybody can connect.
+        let _inside = runtime.enter();
+        Signals::new().map_err(|error| machine("listen for signals", &error))?
+    };
+    let plans: Vec<_> = posts.iter().map(Post::plan).collect();
+    let open = listen::bind_all(&plans)
+        .map_err(|errors| Refusal::Machine(errors.iter().map(ToString::to_string).collect()))?;
+    let (listeners, socket_files): (Vec<_>, Vec<_>) = open
+        .into_iter()
+        .map(|open| (open.listener, open.file))
+        .unzip();
+
+    let docker = settings.docker.address.clone();
+    let state = EngineState::default();
+    let shared = Arc::new(Shared::new(
+        docker.clone(),
+        state.clone(),
+        audit,
+        Limits::default(),
+    ));
+    let doors: Vec<Door> = posts
+        .iter()
+        .zip(listeners)
+        .map(|(post, listener)| (Arc::clone(&post.loaded.policy), listener))
+        .collect();
+
+    let ended = runtime.block_on(async {
+        let engine = first_answer(&docker, &state).await;
+        report::say(
+            console,
+            settings.log,
+            &Report {
+                docker: &settings.docker,
+                engine: &engine,
+                posts: &posts,
+                open_files: files,
+            },
+        );
+        tokio::spawn(state.follow(docker));
+        carry(doors, shared, settings.threads.get(), &mut signals).await
+    });
+    // The files go first: whoever starts next finds no trace of us.
+    drop(socket_files);
+    writer.finish();
+    ended.map_err(|error| machine("start a thread", &error))
+}
+
+/// A policy and the listener of its socket.
+type Door = (Arc<Policy>, UnixListener);
+
+/// Serves on this thread and on `threads - 1` others, until a signal; then lets calls in flight
+/// end. A second signal ends at once.
+async fn carry(
+    doors: Vec<Door>,
+    shared: Arc<Shared>,
+    threads: usize,
+    signals: &mut Signals,
+) -> io::Result<()> {
+    let (tell, told) = watch::channel(());
+    let mut others = Vec::new();
+    for number in 1..threads {
+        let gates = gates(&doors)?;
+        let (shared, told) = (Arc::clone(&shared), told.clone());
+        let runtime = runtime()?;
+        let body = move || runtime.block_on(proxy::run(gates, shared, until_told(told)));
+        others.push(
+            thread::Builder::new()
+                .name(format!("gate-{number}"))
+                .spawn(body)?,
+        );
+    }
+    let here = proxy::run(gates(&doors)?, shared, until_told(told));
+    drop(doors);
+    tokio::pin!(here);
+    tokio::select! {
+        () = &mut here => {}
+        name = signals.next() => {
+            tracing::info!(signal = name, "ending: no new calls, calls in flight have 10 s; a second signal ends at once");
+            drop(tell);
+            tokio::select! {
+                () = &mut here => {}
+                name = signals.next() => {
+                    tracing::warn!(signal = name, "ending at once");
+                    return Ok(());
+                }
+            }
+        }
+    }
+    for other in others {
+        // A thread that panicked has said so; there is nothing left to wait for.
+        let _ended = other.join();
+    }
+    Ok(())
+}
+
+/// Completes when the other end of the channel is gone.
+async fn until_told(mut told: watch::Receiver<()>) {
+    while told.changed().await.is_ok() {}
+}
+
+fn gates(doors: &[Door]) -> io::Result<Vec<Gate>> {
+    let gate = |(policy, listener): &Door| {
+        Ok(Gate {
+            policy: Arc::clone(policy),
+            listener: listener.try_clone()?,
+        })
+    };
+    doors.iter().map(gate).collect()
+}
+
+async fn first_answer(docker: &Address, state: &EngineState) -> Result<EngineVersion, AskError> {
+    let answer = timeout(FIRST_ANSWER, engine::version(docker))
+        .await
+        .unwrap_or(Err(AskError::Slow(FIRST_ANSWER)));
+    if let Ok(version) = &answer {
+        state.learn(version);
+    }
+    answer
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Operational logs, to standard error.
+fn log(console: Console, format: LogFormat) -> Result<(), Refusal> {
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|text| !text.is_empty());
+    let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or("info")).map_err(|error| {
+        Refusal::Usage(format!(
+            "RUST_LOG cannot be read: {error}; say `info`, `debug` or `quaygate=debug`"
+        ))
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(console.colour_err())
+        .with_target(false);
+    let set = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    set.map_err(|error| Refusal::Machine(vec![format!("cannot start the log: {error}")]))
+}
+
+/// Every call needs two descriptors, and the usual soft limit of 1024 is for programs that use
+/// select(2): raise it to the hard limit. Says what holds now.
+fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // An unlimited hard limit cannot be asked for on every kernel; then the soft one stays.
+    let _kept = setrlimit(Resource::Nofile, raised);
+    getrlimit(Resource::Nofile).current
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        }
+    }
+}
+
+fn machine(what: &str, error: &io::Error) -> Refusal {
+    Refusal::Machine(vec![format!("cannot {what}: {}", kernel_words(error))])
+}
