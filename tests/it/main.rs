@@ -1,0 +1,33 @@
+//! What the running gate promises, tested through its front door: the real binary, real Unix
+//! sockets, and an engine that records every byte. No Docker is needed.
+//!
+//! | chapter | what it promises |
+//! |---|---|
+//! | `forward` | what is allowed reaches Docker unchanged in meaning, and so does the answer |
+//! | `deny` | what is not allowed never reaches Docker, and the caller learns why |
+//! | `tunnel` | attach and exec carry bytes both ways, half-closes included |
+//! | `limits` | heads, bodies, time and connections are bounded |
+//! | `audit` | every call leaves the record it owes |
+//! | `replay` | every request that real clients were seen to send passes |
+//! | `agree` | the gate and `quaygate explain` decide alike |
+//! | `architecture` | imports point downwards, pure code stays pure, files stay short |
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by panicking, and prints what a human needs"
+)]
+
+mod support;
+
+mod agree;
+mod architecture;
+mod audit;
+mod deny;
+mod forward;
+mod limits;
+mod replay;
+mod tunnel;
