@@ -31,21 +31,34 @@ fn allowed_call_reaches_docker_and_its_answer_comes_back() {
          Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{\"Id\":\"a\"}",
     );
 
-    let answer = gate.client().post("/v1.41/containers/create?name=web", r#"{"Image":"alpine"}"#);
+    let answer = gate
+        .client()
+        .post("/v1.41/containers/create?name=web", r#"{"Image":"alpine"}"#);
 
     assert_eq!(answer.head.first, "HTTP/1.1 201 Born");
-    assert_eq!(answer.head.get("x-docker-container-path-stat"), Some("eyJuYW1lIjoiIn0="));
+    assert_eq!(
+        answer.head.get("x-docker-container-path-stat"),
+        Some("eyJuYW1lIjoiIn0=")
+    );
     assert_eq!(answer.text(), r#"{"Id":"a"}"#);
     let requests = docker.wait_requests(1);
     assert_eq!(requests.len(), 1);
-    assert_eq!(requests[0].head.first, "POST /v1.41/containers/create?name=web HTTP/1.1");
+    assert_eq!(
+        requests[0].head.first,
+        "POST /v1.41/containers/create?name=web HTTP/1.1"
+    );
     assert_eq!(requests[0].payload(), br#"{"Image":"alpine"}"#);
-    assert_eq!(requests[0].head.get("content-type"), Some("application/json"));
+    assert_eq!(
+        requests[0].head.get("content-type"),
+        Some("application/json")
+    );
 }
 
 #[test]
 fn end_to_end_headers_pass_and_hop_by_hop_ones_do_not() {
-    let (docker, gate) = workshop_answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: timeout=5\r\n\r\n[]");
+    let (docker, gate) = workshop_answering(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: timeout=5\r\n\r\n[]",
+    );
 
     let answer = gate
         .client()
@@ -58,7 +71,11 @@ fn end_to_end_headers_pass_and_hop_by_hop_ones_do_not() {
         .read_response();
 
     assert_eq!(answer.status(), 200);
-    assert_eq!(answer.head.get("keep-alive"), None, "hop-by-hop towards the client");
+    assert_eq!(
+        answer.head.get("keep-alive"),
+        None,
+        "hop-by-hop towards the client"
+    );
     let head = &docker.wait_requests(1)[0].head;
     assert_eq!(head.get("user-agent"), Some("test"));
     assert_eq!(head.get("x-registry-auth"), Some("e30="));
@@ -66,7 +83,11 @@ fn end_to_end_headers_pass_and_hop_by_hop_ones_do_not() {
     assert_eq!(head.get("accept-encoding"), Some("gzip, deflate"));
     assert_eq!(head.all("x-meta").collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(head.all("host").count(), 1);
-    assert_ne!(head.get("host"), Some("somewhere.example"), "the Host is the gate's own");
+    assert_ne!(
+        head.get("host"),
+        Some("somewhere.example"),
+        "the Host is the gate's own"
+    );
     for gone in [
         "x-private",
         "keep-alive",
@@ -86,16 +107,29 @@ fn the_target_that_was_judged_is_the_target_that_is_sent() {
     let cases = [
         ("/containers/json", "/containers/json"),
         ("/v1.41/%63ontainers/json", "/v1.41/containers/json"),
-        ("/containers/json?all=1&limit=2", "/containers/json?all=1&limit=2"),
-        ("http://docker/v1.41/containers/json", "/v1.41/containers/json"),
-        ("/images/ghcr.io/acme/app:1.2/get", "/images/ghcr.io/acme/app:1.2/get"),
+        (
+            "/containers/json?all=1&limit=2",
+            "/containers/json?all=1&limit=2",
+        ),
+        (
+            "http://docker/v1.41/containers/json",
+            "/v1.41/containers/json",
+        ),
+        (
+            "/images/ghcr.io/acme/app:1.2/get",
+            "/images/ghcr.io/acme/app:1.2/get",
+        ),
     ];
     let (docker, gate) = workshop_answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]");
 
     let mut client = gate.client();
     for (index, (sent, wanted)) in cases.iter().enumerate() {
         assert_eq!(client.get(sent).status(), 200, "{sent}");
-        assert_eq!(docker.wait_requests(index + 1)[index].target(), *wanted, "{sent}");
+        assert_eq!(
+            docker.wait_requests(index + 1)[index].target(),
+            *wanted,
+            "{sent}"
+        );
     }
 }
 
@@ -103,12 +137,17 @@ fn the_target_that_was_judged_is_the_target_that_is_sent() {
 fn the_filters_that_curl_sends_raw_keep_their_meaning() {
     let (docker, gate) = workshop_answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]");
 
-    let answer = gate.client().get(r#"/containers/json?filters={"label":["autoheal=true"]}"#);
+    let answer = gate
+        .client()
+        .get(r#"/containers/json?filters={"label":["autoheal=true"]}"#);
 
     assert_eq!(answer.status(), 200);
     let target = docker.wait_requests(1)[0].target().to_owned();
     let query = target.strip_prefix("/containers/json?").unwrap();
-    assert_eq!(percent_decoded(query), r#"filters={"label":["autoheal=true"]}"#);
+    assert_eq!(
+        percent_decoded(query),
+        r#"filters={"label":["autoheal=true"]}"#
+    );
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -138,9 +177,15 @@ fn one_client_connection_is_one_engine_connection() {
     }
 
     assert_eq!(docker.connections(), 2);
-    let (left, right): (Vec<_>, Vec<_>) =
-        docker.wait_requests(6).into_iter().partition(|request| request.connection == 0);
-    assert_eq!((left.len(), right.len()), (3, 3), "connections are never shared");
+    let (left, right): (Vec<_>, Vec<_>) = docker
+        .wait_requests(6)
+        .into_iter()
+        .partition(|request| request.connection == 0);
+    assert_eq!(
+        (left.len(), right.len()),
+        (3, 3),
+        "connections are never shared"
+    );
 }
 
 #[test]
@@ -165,7 +210,9 @@ fn client_that_asks_to_close_is_closed_after_its_answer() {
 
     let mut client = gate.client();
     let answer = client
-        .send_raw(format!("GET {LIST} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"))
+        .send_raw(format!(
+            "GET {LIST} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+        ))
         .read_response();
 
     assert_eq!(answer.text(), "[]");
@@ -211,7 +258,11 @@ fn change_that_was_sent_is_never_sent_twice() {
     let answer = client.post("/containers/web/start", "");
 
     assert_eq!(answer.status(), 502);
-    assert!(answer.message().contains("may have acted"), "{}", answer.text());
+    assert!(
+        answer.message().contains("may have acted"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(docker.requests().len(), 2, "the start must not be repeated");
 }
 
@@ -225,13 +276,23 @@ fn pipelined_requests_are_judged_one_by_one_and_answered_in_order() {
     let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n");
 
     let mut client = gate.client();
-    client.send_raw([request("/containers/json"), request("/info"), request("/version")].concat());
+    client.send_raw(
+        [
+            request("/containers/json"),
+            request("/info"),
+            request("/version"),
+        ]
+        .concat(),
+    );
 
     assert_eq!(client.read_response().text(), "/containers/json");
     assert_eq!(client.read_response().status(), 403);
     assert_eq!(client.read_response().text(), "/version");
-    let targets: Vec<_> =
-        docker.requests().iter().map(|request| request.target().to_owned()).collect();
+    let targets: Vec<_> = docker
+        .requests()
+        .iter()
+        .map(|request| request.target().to_owned())
+        .collect();
     assert_eq!(targets, ["/containers/json", "/version"]);
 }
 
@@ -246,7 +307,10 @@ fn bytes_after_an_answer_never_become_the_next_answer() {
     assert_eq!(client.get(LIST).text(), "[]");
     if client.try_send(format!("GET {LIST} HTTP/1.1\r\nHost: docker\r\n\r\n")) {
         let rest = client.read_to_eof_or_answer();
-        assert!(!rest.contains("EVIL"), "an engine's stray bytes answered a request: {rest}");
+        assert!(
+            !rest.contains("EVIL"),
+            "an engine's stray bytes answered a request: {rest}"
+        );
     }
 }
 
@@ -271,7 +335,10 @@ fn heads_and_chunks_are_passed_on_at_once() {
     head.set();
     assert_eq!(client.read_exact(10), b"5\r\nfirst\r\n");
     first.set();
-    assert_eq!(client.read_exact(16), b"6\r\nsecond\r\n0\r\n\r\n"[..].to_vec());
+    assert_eq!(
+        client.read_exact(16),
+        b"6\r\nsecond\r\n0\r\n\r\n"[..].to_vec()
+    );
 }
 
 #[test]
@@ -309,7 +376,11 @@ fn chunks_of_an_answer_pass_verbatim() {
 
     let mut client = gate.client();
     assert_eq!(client.get(LIST).raw_body, wanted);
-    assert_eq!(client.get(LIST).raw_body, wanted, "and the connection goes on");
+    assert_eq!(
+        client.get(LIST).raw_body,
+        wanted,
+        "and the connection goes on"
+    );
 }
 
 #[test]
@@ -329,7 +400,10 @@ fn chunks_of_an_upload_pass_verbatim() {
     let request = &docker.wait_requests(1)[0];
     assert_eq!(request.payload(), b"abc0123456789");
     assert!(request.raw.ends_with(format!("\r\n\r\n{body}").as_bytes()));
-    assert_eq!(request.head.all("transfer-encoding").collect::<Vec<_>>(), ["chunked"]);
+    assert_eq!(
+        request.head.all("transfer-encoding").collect::<Vec<_>>(),
+        ["chunked"]
+    );
     assert_eq!(request.head.get("content-length"), None);
 }
 
@@ -338,10 +412,13 @@ fn large_bodies_arrive_whole_in_both_directions() {
     const SIZE: usize = 3 << 20;
     let (docker, gate) = workshop(|exchange| {
         let body = exchange.read_body();
-        exchange.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes());
+        exchange
+            .send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes());
         exchange.send(&body);
     });
-    let body: Vec<u8> = (0..SIZE).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let body: Vec<u8> = (0..SIZE)
+        .map(|at| u8::try_from(at % 251).unwrap())
+        .collect();
 
     let mut client = gate.client();
     client.send_raw(format!(
@@ -350,7 +427,11 @@ fn large_bodies_arrive_whole_in_both_directions() {
     client.send_raw(&body);
     let answer = client.read_response();
 
-    assert!(answer.body == body, "{} of {SIZE} bytes came back alike", answer.body.len());
+    assert!(
+        answer.body == body,
+        "{} of {SIZE} bytes came back alike",
+        answer.body.len()
+    );
     assert_eq!(docker.wait_requests(1)[0].payload().len(), SIZE);
 }
 
@@ -371,7 +452,10 @@ fn an_upload_that_docker_does_not_read_is_not_buffered() {
     let sent = push_until_blocked(&client.writer());
     go.set();
 
-    assert!(sent < 8 << 20, "{sent} bytes went into a gate whose engine reads nothing");
+    assert!(
+        sent < 8 << 20,
+        "{sent} bytes went into a gate whose engine reads nothing"
+    );
 }
 
 #[test]
@@ -395,13 +479,18 @@ fn a_download_that_the_client_does_not_read_is_not_buffered() {
     assert_eq!(head.status(), 200);
     let got = client.read_to_eof().len();
 
-    assert!(got < 8 << 20, "{got} bytes were on their way to a client that reads nothing");
+    assert!(
+        got < 8 << 20,
+        "{got} bytes were on their way to a client that reads nothing"
+    );
 }
 
 /// Writes until nothing is taken for a while; how much was taken.
 fn push_until_blocked(mut stream: &UnixStream) -> usize {
     let piece = [0; 64 * 1024];
-    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
     let mut sent = 0;
     while let Ok(count) = stream.write(&piece) {
         sent += count;
@@ -419,7 +508,9 @@ fn answers_without_a_body_have_none_whatever_their_length_says() {
         let answer: &[u8] = match (exchange.method(), exchange.target()) {
             ("HEAD", _) => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
             ("DELETE", _) => b"HTTP/1.1 204 No Content\r\n\r\n",
-            (_, "/containers/web/start") => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+            (_, "/containers/web/start") => {
+                b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"
+            }
             _ => b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast",
         };
         exchange.send(answer);
@@ -428,7 +519,11 @@ fn answers_without_a_body_have_none_whatever_their_length_says() {
     let mut client = gate.client();
     let head = client.ask("HEAD", "/_ping");
     assert_eq!((head.status(), head.body.len()), (200, 0));
-    assert_eq!(head.head.get("content-length"), Some("5"), "the length of what GET would bring");
+    assert_eq!(
+        head.head.get("content-length"),
+        Some("5"),
+        "the length of what GET would bring"
+    );
     assert_eq!(client.ask("DELETE", "/containers/web").status(), 204);
     assert_eq!(client.post("/containers/web/start", "").status(), 304);
     assert_eq!(client.get("/version").text(), "last");
@@ -439,14 +534,18 @@ fn answers_without_a_body_have_none_whatever_their_length_says() {
 fn an_answer_without_framing_ends_with_the_connection() {
     let (_docker, gate) = workshop(|exchange| {
         exchange.read_body();
-        exchange.send(b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno such container");
+        exchange
+            .send(b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno such container");
         exchange.close();
     });
 
     let mut client = gate.client();
     let answer = client.get("/containers/web/json");
 
-    assert_eq!((answer.status(), answer.text().as_str()), (404, "no such container"));
+    assert_eq!(
+        (answer.status(), answer.text().as_str()),
+        (404, "no such container")
+    );
     assert!(answer.head.connection("close"), "{:?}", answer.head);
     client.expect_closed();
 }
@@ -470,7 +569,12 @@ fn an_answer_that_was_cut_looks_cut() {
         let answer = client.get(LIST);
 
         assert_eq!(answer.status(), 200);
-        assert_eq!(answer.ended, Ended::Truncated, "{:?}", String::from_utf8_lossy(case));
+        assert_eq!(
+            answer.ended,
+            Ended::Truncated,
+            "{:?}",
+            String::from_utf8_lossy(case)
+        );
     }
 }
 
@@ -626,13 +730,18 @@ fn upload_that_docker_invites_goes_on() {
 
     let requests = docker.wait_requests(2);
     assert!(requests.iter().all(|request| request.payload() == b"{}"));
-    assert_eq!(requests[0].head.get("expect"), Some("100-continue"), "a stream's invitation is Docker's");
+    assert_eq!(
+        requests[0].head.get("expect"),
+        Some("100-continue"),
+        "a stream's invitation is Docker's"
+    );
 }
 
 #[test]
 fn upload_that_docker_refuses_at_the_head_is_never_sent() {
     let (docker, gate) = workshop(|exchange| {
-        exchange.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n");
+        exchange
+            .send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n");
         exchange.read_to_eof();
         exchange.close();
     });
@@ -648,7 +757,10 @@ fn upload_that_docker_refuses_at_the_head_is_never_sent() {
     assert_eq!(answer.text(), "no\n");
     client.expect_closed();
     docker.wait_half_closed(0);
-    assert!(docker.received().ends_with(b"\r\n\r\n"), "no byte of the body");
+    assert!(
+        docker.received().ends_with(b"\r\n\r\n"),
+        "no byte of the body"
+    );
 }
 
 #[test]
@@ -683,9 +795,19 @@ fn early_final_answer_during_an_upload_reaches_the_client() {
 #[test]
 fn the_upgrade_is_the_operations_own() {
     let cases = [
-        ("POST", "/containers/web/attach?stream=1", "tcp", Some("tcp")),
+        (
+            "POST",
+            "/containers/web/attach?stream=1",
+            "tcp",
+            Some("tcp"),
+        ),
         ("POST", "/exec/abc/start", "tcp", Some("tcp")),
-        ("GET", "/containers/web/attach/ws", "websocket", Some("websocket")),
+        (
+            "GET",
+            "/containers/web/attach/ws",
+            "websocket",
+            Some("websocket"),
+        ),
         ("POST", "/session", "h2c", Some("h2c")),
         ("GET", "/containers/json", "tcp", None),
         ("POST", "/containers/web/start", "h2c", None),
@@ -694,10 +816,17 @@ fn the_upgrade_is_the_operations_own() {
 
     for (index, (method, target, asked, wanted)) in cases.into_iter().enumerate() {
         let exec = target.starts_with("/exec");
-        let body = if exec { r#"{"Detach":false,"Tty":false}"# } else { "" };
+        let body = if exec {
+            r#"{"Detach":false,"Tty":false}"#
+        } else {
+            ""
+        };
         let framing = match method {
             "GET" => String::new(),
-            _ if exec => format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()),
+            _ if exec => format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n",
+                body.len()
+            ),
             _ => "Content-Length: 0\r\n".to_owned(),
         };
         let answer = gate
@@ -710,7 +839,11 @@ fn the_upgrade_is_the_operations_own() {
 
         let head = &docker.wait_requests(index + 1)[index].head;
         assert_eq!(head.get("upgrade"), wanted, "{target}");
-        assert_eq!(head.connection("upgrade"), wanted.is_some(), "{target}: {head:?}");
+        assert_eq!(
+            head.connection("upgrade"),
+            wanted.is_some(),
+            "{target}: {head:?}"
+        );
     }
 }
 
@@ -730,7 +863,11 @@ fn exec_that_is_detached_asks_for_no_upgrade() {
 
     assert_eq!(answer.status(), 200);
     assert_eq!(docker.wait_requests(1)[0].head.get("upgrade"), None);
-    assert_eq!(client.get("/version").status(), 200, "an ordinary exchange, then the next");
+    assert_eq!(
+        client.get("/version").status(),
+        200,
+        "an ordinary exchange, then the next"
+    );
 }
 
 // === engines that are absent or talk nonsense ===
@@ -742,7 +879,11 @@ fn absent_engine_is_said_at_once_and_found_when_it_comes() {
 
     let answer = gate.client().get(LIST);
     assert_eq!(answer.status(), 503);
-    assert!(answer.message().contains("docker.sock"), "says where it looked: {}", answer.text());
+    assert!(
+        answer.message().contains("docker.sock"),
+        "says where it looked: {}",
+        answer.text()
+    );
 
     let docker = FakeDocker::appear(dir, |exchange| {
         exchange.read_body();
@@ -848,16 +989,24 @@ fn every_framing_of_a_request_arrives_as_one_reading() {
     let json = "Content-Type: application/json\r\n";
     let cases = [
         (format!("{json}Content-Length: 2\r\n\r\n{{}}"), 2),
-        (format!("{json}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"), 2),
+        (
+            format!("{json}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+            2,
+        ),
     ];
     for (index, (rest, size)) in cases.iter().enumerate() {
         let answer = gate
             .client()
-            .send_raw(format!("POST /containers/create HTTP/1.1\r\nHost: docker\r\n{rest}"))
+            .send_raw(format!(
+                "POST /containers/create HTTP/1.1\r\nHost: docker\r\n{rest}"
+            ))
             .read_response();
         assert_eq!(answer.status(), 200);
         let request = &docker.wait_requests(index + 1)[index];
         assert_eq!(request.payload().len(), *size);
-        assert!(matches!(request.head.request_body(), Body::Length(2) | Body::Chunked));
+        assert!(matches!(
+            request.head.request_body(),
+            Body::Length(2) | Body::Chunked
+        ));
     }
 }

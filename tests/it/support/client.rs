@@ -50,8 +50,16 @@ impl Response {
     pub(crate) fn message(&self) -> String {
         let value: serde_json::Value = serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()));
-        assert_eq!(self.head.get("content-type"), Some("application/json"), "{:?}", self.head);
-        value["message"].as_str().unwrap_or_else(|| panic!("no message: {value}")).to_owned()
+        assert_eq!(
+            self.head.get("content-type"),
+            Some("application/json"),
+            "{:?}",
+            self.head
+        );
+        value["message"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no message: {value}"))
+            .to_owned()
     }
 }
 
@@ -59,7 +67,11 @@ impl Client {
     pub(crate) fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self { stream, carry: Vec::new(), to_head: false }
+        Self {
+            stream,
+            carry: Vec::new(),
+            to_head: false,
+        }
     }
 
     /// Sends these very bytes.
@@ -77,7 +89,9 @@ impl Client {
 
     /// Sends a request without a body.
     pub(crate) fn send(&mut self, method: &str, target: &str) -> &mut Self {
-        self.send_raw(format!("{method} {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: test\r\n\r\n"))
+        self.send_raw(format!(
+            "{method} {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: test\r\n\r\n"
+        ))
     }
 
     /// A request without a body and its answer.
@@ -107,13 +121,29 @@ impl Client {
         loop {
             if let Some((body, used)) = whole_body(framing, &self.carry) {
                 let raw_body = self.carry.drain(..used).collect();
-                return Response { interim, head, body, raw_body, ended: Ended::Complete };
+                return Response {
+                    interim,
+                    head,
+                    body,
+                    raw_body,
+                    ended: Ended::Complete,
+                };
             }
             if !self.fill() {
                 let raw_body = std::mem::take(&mut self.carry);
                 let whole = framing == Body::UntilEof;
-                let ended = if whole { Ended::Complete } else { Ended::Truncated };
-                return Response { interim, head, body: raw_body.clone(), raw_body, ended };
+                let ended = if whole {
+                    Ended::Complete
+                } else {
+                    Ended::Truncated
+                };
+                return Response {
+                    interim,
+                    head,
+                    body: raw_body.clone(),
+                    raw_body,
+                    ended,
+                };
             }
         }
     }
@@ -123,7 +153,11 @@ impl Client {
         let mut interim = Vec::new();
         loop {
             let Some(end) = head_end(&self.carry) else {
-                assert!(self.fill(), "the gate closed without an answer; it sent {:?}", self.text());
+                assert!(
+                    self.fill(),
+                    "the gate closed without an answer; it sent {:?}",
+                    self.text()
+                );
                 continue;
             };
             let raw: Vec<u8> = self.carry.drain(..end).collect();
@@ -141,7 +175,10 @@ impl Client {
             if let Some(end) = head_end(&self.carry) {
                 let raw: Vec<u8> = self.carry.drain(..end).collect();
                 let status = Head::read(&raw).status();
-                assert!((100..200).contains(&status) && status != 101, "not a 1xx: {status}");
+                assert!(
+                    (100..200).contains(&status) && status != 101,
+                    "not a 1xx: {status}"
+                );
                 return status;
             }
             assert!(self.fill(), "the gate closed without a 1xx");
@@ -151,7 +188,11 @@ impl Client {
     /// Exactly this much of what comes next.
     pub(crate) fn read_exact(&mut self, count: usize) -> Vec<u8> {
         while self.carry.len() < count {
-            assert!(self.fill(), "the gate closed after {} of {count} bytes", self.carry.len());
+            assert!(
+                self.fill(),
+                "the gate closed after {} of {count} bytes",
+                self.carry.len()
+            );
         }
         self.carry.drain(..count).collect()
     }
@@ -182,13 +223,20 @@ impl Client {
     /// The gate closes, without another byte.
     pub(crate) fn expect_closed(&mut self) {
         let rest = self.read_to_eof();
-        assert!(rest.is_empty(), "expected the end, got {:?}", String::from_utf8_lossy(&rest));
+        assert!(
+            rest.is_empty(),
+            "expected the end, got {:?}",
+            String::from_utf8_lossy(&rest)
+        );
     }
 
     /// Right now nothing is there to be read and the gate has not closed.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut fds = [PollFd::new(&self.stream, PollFlags::IN | PollFlags::RDHUP)];
-        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let none = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         self.carry.is_empty() && poll(&mut fds, Some(&none)).unwrap() == 0
     }
 
@@ -205,7 +253,10 @@ impl Client {
                 count > 0
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                panic!("waited {DEADLINE:?} for the gate; it sent {:?}", self.text())
+                panic!(
+                    "waited {DEADLINE:?} for the gate; it sent {:?}",
+                    self.text()
+                )
             }
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset) => false,
             Err(error) => panic!("reading from the gate: {error}"),

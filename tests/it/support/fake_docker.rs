@@ -16,8 +16,8 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
-use super::http::{Body, Head, head_end, whole_body};
 use super::DEADLINE;
+use super::http::{Body, Head, head_end, whole_body};
 
 type Script = dyn Fn(&mut Exchange) + Send + Sync;
 
@@ -48,7 +48,9 @@ impl Request {
         self.head.word(1)
     }
     pub(crate) fn payload(&self) -> &[u8] {
-        self.body.as_deref().unwrap_or_else(|| panic!("the body was never complete: {:?}", self.head))
+        self.body
+            .as_deref()
+            .unwrap_or_else(|| panic!("the body was never complete: {:?}", self.head))
     }
 }
 
@@ -109,7 +111,10 @@ impl FakeDocker {
     }
 
     /// Starts an engine at a place that [`FakeDocker::absent`] gave.
-    pub(crate) fn appear(dir: TempDir, script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Self {
+    pub(crate) fn appear(
+        dir: TempDir,
+        script: impl Fn(&mut Exchange) + Send + Sync + 'static,
+    ) -> Self {
         Self::bind(dir, Arc::new(script))
     }
 
@@ -127,7 +132,11 @@ impl FakeDocker {
                 thread::spawn(move || serve(stream, &shared, &*script));
             }
         });
-        Self { _dir: dir, path, shared }
+        Self {
+            _dir: dir,
+            path,
+            shared,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -150,17 +159,23 @@ impl FakeDocker {
 
     /// Waits for this many requests whose bodies are complete.
     pub(crate) fn wait_requests(&self, count: usize) -> Vec<Request> {
-        self.wait(&format!("{count} complete requests at the engine"), |seen| {
-            seen.requests.iter().filter(|r| r.body.is_some()).count() >= count
-        });
+        self.wait(
+            &format!("{count} complete requests at the engine"),
+            |seen| seen.requests.iter().filter(|r| r.body.is_some()).count() >= count,
+        );
         self.requests()
     }
 
     /// Waits until the engine has received at least this on some connection of a caller.
     pub(crate) fn wait_received(&self, needle: &[u8]) {
-        self.wait(&format!("{:?} at the engine", String::from_utf8_lossy(needle)), |seen| {
-            seen.received.iter().any(|bytes| bytes.windows(needle.len()).any(|w| w == needle))
-        });
+        self.wait(
+            &format!("{:?} at the engine", String::from_utf8_lossy(needle)),
+            |seen| {
+                seen.received
+                    .iter()
+                    .any(|bytes| bytes.windows(needle.len()).any(|w| w == needle))
+            },
+        );
     }
 
     /// Waits until the gate has sent its end of file on this connection.
@@ -179,8 +194,11 @@ impl FakeDocker {
 
     fn wait(&self, what: &str, fact: impl Fn(&Seen) -> bool) {
         let seen = self.shared.seen.lock().unwrap();
-        let (seen, late) =
-            self.shared.changed.wait_timeout_while(seen, DEADLINE, |seen| !fact(seen)).unwrap();
+        let (seen, late) = self
+            .shared
+            .changed
+            .wait_timeout_while(seen, DEADLINE, |seen| !fact(seen))
+            .unwrap();
         assert!(
             !late.timed_out(),
             "waited {DEADLINE:?} in vain: {what}; the engine received {} requests on {} connections:\n{}",
@@ -198,7 +216,10 @@ impl Drop for FakeDocker {
             drop(stream.shutdown(Shutdown::Both));
         }
         // Wakes the accept loop.
-        #[expect(clippy::disallowed_methods, reason = "std's, in a test; the ban is on tokio's")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "std's, in a test; the ban is on tokio's"
+        )]
         drop(UnixStream::connect(&self.path));
     }
 }
@@ -272,6 +293,11 @@ impl Exchange {
         &self.stream
     }
 
+    /// Nothing was read that no one has used.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.carry.is_empty()
+    }
+
     /// The next bytes, whatever they are; `None` at the gate's end of file.
     pub(crate) fn read_some(&mut self) -> Option<Vec<u8>> {
         self.body_read = true;
@@ -282,7 +308,11 @@ impl Exchange {
     pub(crate) fn read_exact(&mut self, count: usize) -> Vec<u8> {
         self.body_read = true;
         while self.carry.len() < count {
-            assert!(self.fill(), "end of file after {} of {count} bytes", self.carry.len());
+            assert!(
+                self.fill(),
+                "end of file after {} of {count} bytes",
+                self.carry.len()
+            );
         }
         self.carry.drain(..count).collect()
     }
@@ -346,7 +376,8 @@ impl Exchange {
 
 /// A question of the gate's own, which no test counts.
 fn is_own(head: &Head) -> bool {
-    head.get("user-agent").is_some_and(|agent| agent.starts_with("quaygate"))
+    head.get("user-agent")
+        .is_some_and(|agent| agent.starts_with("quaygate"))
 }
 
 fn serve(stream: UnixStream, shared: &Arc<Shared>, script: &Script) {
@@ -429,7 +460,11 @@ fn answer_own(exchange: &mut Exchange) {
     exchange.read_body();
     exchange.shared.change(|seen| seen.own_questions += 1);
     let version = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
-    let text = if exchange.target().ends_with("/_ping") { "OK" } else { version };
+    let text = if exchange.target().ends_with("/_ping") {
+        "OK"
+    } else {
+        version
+    };
     let mut answer = ok(text);
     if exchange.method() == "HEAD" {
         answer.truncate(answer.len() - text.len());

@@ -57,7 +57,12 @@ impl Gate {
             .stdout(File::create(dir.path().join("stdout")).unwrap())
             .stderr(File::create(dir.path().join("stderr")).unwrap());
         let child = command.spawn().unwrap();
-        let mut gate = Self { dir, child, socket, name: name.to_owned() };
+        let mut gate = Self {
+            dir,
+            child,
+            socket,
+            name: name.to_owned(),
+        };
         gate.wait_listening();
         gate
     }
@@ -113,9 +118,10 @@ impl Gate {
 
     /// Waits for a record that fits.
     pub(crate) fn wait_record(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        wait_for(&format!("a record: {what}; there are {:?}", self.records()), || {
-            self.records().into_iter().find(&fits)
-        })
+        wait_for(
+            &format!("a record: {what}; there are {:?}", self.records()),
+            || self.records().into_iter().find(&fits),
+        )
     }
 
     /// Asks the gate to stop, as a supervisor does.
@@ -159,7 +165,10 @@ impl Gate {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "std's, in a test; the ban is on tokio's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "std's, in a test; the ban is on tokio's"
+)]
 fn connect(socket: &Path) -> Option<UnixStream> {
     UnixStream::connect(socket).ok()
 }

@@ -21,7 +21,10 @@ pub(crate) enum Body {
 
 /// The position just after the blank line that ends a head.
 pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+    bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map(|at| at + 4)
 }
 
 impl Head {
@@ -63,7 +66,9 @@ impl Head {
 
     /// A response's status.
     pub(crate) fn status(&self) -> u16 {
-        self.word(1).parse().unwrap_or_else(|_| panic!("not a status line: {:?}", self.first))
+        self.word(1)
+            .parse()
+            .unwrap_or_else(|_| panic!("not a status line: {:?}", self.first))
     }
 
     /// Whether a `Connection` header holds this token.
@@ -88,20 +93,30 @@ impl Head {
     }
 
     fn framing(&self) -> Option<Body> {
-        if self.get("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
-            assert!(self.get("content-length").is_none(), "both framings at once: {self:?}");
+        if self
+            .get("transfer-encoding")
+            .is_some_and(|v| v.eq_ignore_ascii_case("chunked"))
+        {
+            assert!(
+                self.get("content-length").is_none(),
+                "both framings at once: {self:?}"
+            );
             return Some(Body::Chunked);
         }
         let lengths: Vec<&str> = self.all("content-length").collect();
         assert!(lengths.len() < 2, "more than one Content-Length: {self:?}");
-        lengths.first().map(|length| Body::Length(length.parse().unwrap()))
+        lengths
+            .first()
+            .map(|length| Body::Length(length.parse().unwrap()))
     }
 }
 
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.first)?;
-        self.headers.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
+        self.headers
+            .iter()
+            .try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
     }
 }
 
@@ -120,7 +135,9 @@ pub(crate) fn whole_body(framing: Body, bytes: &[u8]) -> Option<(Vec<u8>, usize)
         Body::None => Some((Vec::new(), 0)),
         Body::Length(length) => {
             let length = usize::try_from(length).unwrap();
-            bytes.get(..length).map(|payload| (payload.to_vec(), length))
+            bytes
+                .get(..length)
+                .map(|payload| (payload.to_vec(), length))
         }
         Body::Chunked => whole_chunks(bytes),
         Body::UntilEof => None,
@@ -138,7 +155,11 @@ fn whole_chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
             .unwrap_or_else(|_| panic!("not a chunk size: {text:?}"));
         let data = at + end + 2;
         let chunk = bytes.get(data..data + size + 2)?;
-        assert_eq!(&chunk[size..], b"\r\n", "a chunk does not end where it said");
+        assert_eq!(
+            &chunk[size..],
+            b"\r\n",
+            "a chunk does not end where it said"
+        );
         payload.extend_from_slice(&chunk[..size]);
         at = data + size + 2;
         if size == 0 {

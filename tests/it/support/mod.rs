@@ -11,7 +11,7 @@ pub(crate) mod traces;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-pub(crate) use client::{Client, Ended, Response};
+pub(crate) use client::{Client, Ended};
 pub(crate) use fake_docker::{Exchange, FakeDocker, ok};
 pub(crate) use gate::Gate;
 pub(crate) use http::{Body, Head, chunked};
@@ -54,8 +54,12 @@ impl Signal {
 
     pub(crate) fn wait(&self) {
         let held = self.0.0.lock().unwrap();
-        let (_held, late) =
-            self.0.1.wait_timeout_while(held, DEADLINE, |set| !*set).map(|(g, t)| (g, t.timed_out())).unwrap();
+        let (_held, late) = self
+            .0
+            .1
+            .wait_timeout_while(held, DEADLINE, |set| !*set)
+            .map(|(g, t)| (g, t.timed_out()))
+            .unwrap();
         assert!(!late, "a signal was never given");
     }
 }

@@ -1,0 +1,308 @@
+//! Imports point downwards, pure code stays pure, files stay short, ready policies carry tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which of our top-level modules each may use. What is not here has not been thought about.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("docker", &[]),
+    ("diag", &[]),
+    ("wire", &[]),
+    ("facts", &["docker"]),
+    ("policy", &["facts", "docker", "diag"]),
+    ("judge", &["policy", "facts", "docker"]),
+    ("audit", &["docker", "facts", "policy"]),
+    ("settings", &["diag", "docker", "policy", "audit"]),
+    ("engine", &["docker", "facts", "settings"]),
+    (
+        "proxy",
+        &[
+            "wire", "judge", "policy", "facts", "docker", "audit", "engine", "settings",
+        ],
+    ),
+    ("fleet", &["proxy", "policy", "diag", "settings"]),
+    (
+        "cli",
+        &[
+            "proxy", "fleet", "settings", "engine", "audit", "judge", "policy", "facts", "docker",
+            "diag", "wire",
+        ],
+    ),
+    ("main", &["cli"]),
+    ("lib", &[]),
+];
+
+/// Code that decides; it sees values only.
+fn is_pure(file: &str) -> bool {
+    const PURE: &[&str] = &["docker", "policy", "facts", "judge", "diag"];
+    const PURE_FILES: &[&str] = &[
+        "wire/head.rs",
+        "wire/framing.rs",
+        "wire/write.rs",
+        "audit/redact.rs",
+        "audit/render.rs",
+    ];
+    PURE.iter()
+        .any(|module| file == format!("{module}.rs") || file.starts_with(&format!("{module}/")))
+        || PURE_FILES.contains(&file)
+}
+
+/// What pure code must not even name.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "hyper_util",
+    "tracing",
+    "rustix",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::os",
+    "SystemTime::now",
+    "Instant::now",
+    "println!",
+    "eprintln!",
+];
+
+/// Only these may open a connection to Docker.
+const DIALLERS: &[&str] = &["proxy/dial.rs", "engine.rs"];
+
+#[test]
+fn imports_point_downwards() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let module = top_module(&file);
+        let allowed = MAY_USE
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("src/{file}: module `{module}` has no line in MAY_USE"))
+            .1;
+        for used in used_modules(&code) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!(
+                    "src/{file} uses `{used}`, which `{module}` may not"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_code_has_no_input_output_or_clock() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources().into_iter().filter(|(file, _)| is_pure(file)) {
+        for banned in IMPURE {
+            if code.lines().any(|line| mentions(line, banned)) {
+                wrong.push(format!("src/{file} mentions `{banned}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_one_file_opens_connections_to_docker() {
+    for (file, code) in sources() {
+        let dials = code.contains("UnixStream::connect") || code.contains("TcpStream::connect");
+        assert!(
+            !dials || DIALLERS.contains(&file.as_str()),
+            "src/{file} opens a connection; only {DIALLERS:?} may"
+        );
+    }
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<String> = sources()
+        .into_iter()
+        .map(|(file, code)| (file, code.lines().count()))
+        .filter(|(_, lines)| *lines > 500)
+        .map(|(file, lines)| format!("src/{file}: {lines} lines without tests"))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (file, code) in sources() {
+        assert!(
+            code.starts_with("//! "),
+            "src/{file} does not open with `//!`"
+        );
+    }
+}
+
+#[test]
+fn no_file_has_a_name_that_says_nothing() {
+    const BANNED: &[&str] = &[
+        "utils", "util", "common", "helpers", "helper", "misc", "manager", "types", "mod",
+    ];
+    for (file, _) in sources() {
+        let stem = Path::new(&file)
+            .file_stem()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(!BANNED.contains(&stem.as_str()), "src/{file}");
+    }
+}
+
+#[test]
+fn nobody_opens_the_door_to_unsafe() {
+    for (file, code) in sources() {
+        assert!(
+            !code.lines().any(|line| mentions(line, "unsafe")),
+            "src/{file} mentions unsafe"
+        );
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("unsafe_code = \"forbid\""));
+}
+
+#[test]
+fn every_ready_policy_says_who_it_is_for_and_carries_tests() {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("policies")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        count += 1;
+        let text = fs::read_to_string(&path).unwrap();
+        let shown = path.display();
+        assert!(
+            text.contains("\ndescription = ") || text.starts_with("description = "),
+            "{shown}: no description"
+        );
+        let tests = text.matches("[[test]]").count();
+        assert!(tests >= 2, "{shown}: {tests} tests");
+        assert!(
+            text.contains("expect") && text.contains("\"deny\""),
+            "{shown}: no test that denies"
+        );
+        assert!(text.contains("\"allow\""), "{shown}: no test that allows");
+    }
+    assert!(count >= 3, "{count} ready policies");
+}
+
+// === reading the sources ===
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file below src, by its path there, without tests.
+fn sources() -> Vec<(String, String)> {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    walk(&src, &mut files);
+    let mut found: Vec<(String, String)> = files
+        .into_iter()
+        .map(|path| {
+            let name = path
+                .strip_prefix(&src)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let code = without_tests(&fs::read_to_string(&path).unwrap());
+            (name, code)
+        })
+        .filter(|(name, _)| !is_test(name))
+        .collect();
+    found.sort();
+    assert!(found.len() > 10, "src was not found");
+    found
+}
+
+fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn is_test(file: &str) -> bool {
+    file == "tests.rs" || file.ends_with("/tests.rs") || file.contains("/tests/")
+}
+
+/// Everything before the test module, which comes last in a file.
+fn without_tests(code: &str) -> String {
+    let end = code
+        .find("\n#[cfg(test)]\nmod tests")
+        .map_or(code.len(), |at| at + 1);
+    code[..end].to_owned()
+}
+
+fn top_module(file: &str) -> String {
+    file.split(['/', '.']).next().unwrap().to_owned()
+}
+
+/// The top-level modules that `crate::…` paths name, groups included.
+fn used_modules(code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for (at, _) in code
+        .match_indices("crate::")
+        .chain(code.match_indices("quaygate::"))
+    {
+        let rest = &code[at..];
+        let rest = rest.split_once("::").unwrap().1;
+        if let Some(group) = rest.strip_prefix('{') {
+            used.extend(first_words_of_group(group));
+        } else {
+            used.insert(first_word(rest));
+        }
+    }
+    // `crate::Error` would be a re-export at the root, which there is none of.
+    used.retain(|word| word.chars().next().is_some_and(char::is_lowercase));
+    used
+}
+
+fn first_word(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+fn first_words_of_group(text: &str) -> Vec<String> {
+    let mut words = vec![first_word(text.trim_start())];
+    let mut depth = 1;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => words.push(first_word(text[at + 1..].trim_start())),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The line names it as code, not inside a comment or a longer word.
+fn mentions(line: &str, word: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        let joins = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !joins(before) && (word.ends_with('!') || !joins(after))
+    })
+}
