@@ -1,14 +1,14 @@
 //! Looking and working with curl and the docker CLI.
 
 use crate::stage::{
-    Container, Gate, IMAGE, VIEWER, WORKER, curl, docker, engine, name, on_terminal,
+    Container, Gate, IMAGE, WORKER, curl, docker, engine, name, on_terminal, viewer,
 };
 
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn curl_lists_containers_and_images() {
     let container = Container::running("listed", &[], &["sleep", "600"]);
-    let gate = Gate::before(engine(), VIEWER);
+    let gate = Gate::before(engine(), &viewer());
 
     // With one slash, as many manuals write it, curl takes the version for a host name.
     for url in [
@@ -45,7 +45,7 @@ fn curl_creates_and_starts_a_container_where_the_policy_allows_it() {
     let start = format!("http://docker/v1.41/containers/{}/start", container.0);
     let json = ["-H", "Content-Type: application/json", "-d", &body, &create];
 
-    let viewer = Gate::before(engine(), VIEWER);
+    let viewer = Gate::before(engine(), &viewer());
     let refused = curl(&viewer.socket(), &json).ok();
     assert!(
         refused.contains("ContainerCreate") && refused.contains("message"),
@@ -81,7 +81,7 @@ fn viewer_sees_what_it_would_see_without_the_gate() {
         &["-p", "127.0.0.1:0:8080"],
         &["sh", "-c", "echo hello; sleep 600"],
     );
-    let gate = Gate::before(engine(), VIEWER);
+    let gate = Gate::before(engine(), &viewer());
     let filter = format!("name={}", container.0);
 
     for command in [
@@ -115,7 +115,7 @@ fn viewer_sees_what_it_would_see_without_the_gate() {
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn refusals_say_why_in_the_clients_own_words() {
     let container = Container::running("refused", &[], &["sleep", "600"]);
-    let gate = Gate::before(engine(), VIEWER);
+    let gate = Gate::before(engine(), &viewer());
 
     let exec = on_terminal(&gate.socket(), &[], &["exec", "-it", &container.0, "sh"]);
     assert_ne!(exec.code, 0);

@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::stage::{Container, Gate, IMAGE, VIEWER, WORKER, docker, engine, name, wait_until};
+use crate::stage::{Container, Gate, IMAGE, WORKER, docker, engine, name, viewer, wait_until};
 
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn service_in_a_container_follows_what_happens_to_others() {
-    let gate = Gate::before(engine(), VIEWER);
+    let gate = Gate::before(engine(), &viewer());
     let mount = format!("{}:/gate:ro", gate.socket_dir().display());
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -37,7 +37,7 @@ fn service_in_a_container_follows_what_happens_to_others() {
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn docker_cli_in_a_container_sees_through_the_gate_and_is_stopped_by_it() {
-    let gate = Gate::before(engine(), VIEWER);
+    let gate = Gate::before(engine(), &viewer());
     let mount = format!("{}:/gate", gate.socket_dir().display());
     let inside = |arguments: &[&str]| {
         let all = [

@@ -1,12 +1,12 @@
 //! Engines that stop, come back, or are others.
 
-use crate::stage::{Gate, OwnEngine, VIEWER, docker, engine};
+use crate::stage::{Gate, OwnEngine, docker, engine, viewer};
 
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn stopped_engine_is_said_in_our_words_and_found_when_it_is_back() {
     let own = OwnEngine::start();
-    let gate = Gate::before(&own.socket(), VIEWER);
+    let gate = Gate::before(&own.socket(), &viewer());
     docker(&gate.socket(), &["ps"]).ok();
 
     own.verb("stop");

@@ -17,8 +17,11 @@ pub(crate) const IMAGE: &str = "quaygate-test:latest";
 /// How long a command may take before it counts as hanging.
 const PATIENCE: &str = "120";
 
-/// A policy for looking only.
-pub(crate) const VIEWER: &str = include_str!("../../policies/docker-cli-viewer.toml");
+/// The ready policy for looking only.
+pub(crate) fn viewer() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/docker-cli-viewer.toml");
+    fs::read_to_string(file).unwrap()
+}
 
 /// A policy for working with containers.
 pub(crate) const WORKER: &str = r#"

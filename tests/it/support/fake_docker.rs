@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 use super::DEADLINE;
-use super::http::{Body, Head, head_end, whole_body};
+use super::http::{Head, head_end, whole_body};
 
 type Script = dyn Fn(&mut Exchange) + Send + Sync;
 
@@ -41,9 +41,6 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn method(&self) -> &str {
-        self.head.word(0)
-    }
     pub(crate) fn target(&self) -> &str {
         self.head.word(1)
     }
@@ -63,7 +60,6 @@ struct Seen {
     half_closed: Vec<bool>,
     gone: Vec<bool>,
     streams: HashMap<usize, UnixStream>,
-    own_questions: usize,
 }
 
 #[derive(Default)]
@@ -458,7 +454,6 @@ fn enter(exchange: &Exchange, bytes: Vec<u8>) -> usize {
 
 fn answer_own(exchange: &mut Exchange) {
     exchange.read_body();
-    exchange.shared.change(|seen| seen.own_questions += 1);
     let version = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
     let text = if exchange.target().ends_with("/_ping") {
         "OK"
@@ -475,12 +470,5 @@ fn answer_own(exchange: &mut Exchange) {
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.head.fmt(f)
-    }
-}
-
-/// The request's framing, for scripts that care.
-impl Exchange {
-    pub(crate) fn framing(&self) -> Body {
-        self.head.request_body()
     }
 }

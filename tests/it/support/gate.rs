@@ -16,7 +16,6 @@ pub(crate) struct Gate {
     dir: TempDir,
     child: Child,
     socket: PathBuf,
-    pub(crate) name: String,
 }
 
 impl Gate {
@@ -31,12 +30,6 @@ impl Gate {
         let file = dir.path().join("test.toml");
         fs::write(&file, policy).unwrap();
         Self::run(dir, "test", file.to_str().unwrap(), docker, arguments)
-    }
-
-    /// A gate that runs a policy by the word that a user would write.
-    pub(crate) fn ready_made(docker: &FakeDocker, name: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("qgg").tempdir().unwrap();
-        Self::run(dir, name, name, docker.path(), &[])
     }
 
     fn run(dir: TempDir, name: &str, word: &str, docker: &Path, arguments: &[&str]) -> Self {
@@ -57,12 +50,7 @@ impl Gate {
             .stdout(File::create(dir.path().join("stdout")).unwrap())
             .stderr(File::create(dir.path().join("stderr")).unwrap());
         let child = command.spawn().unwrap();
-        let mut gate = Self {
-            dir,
-            child,
-            socket,
-            name: name.to_owned(),
-        };
+        let mut gate = Self { dir, child, socket };
         gate.wait_listening();
         gate
     }
@@ -89,10 +77,6 @@ impl Gate {
 
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// What the gate said: standard output, then standard error.
