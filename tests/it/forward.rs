@@ -358,7 +358,7 @@ fn wait_answers_its_head_before_the_container_ends() {
     );
     assert_eq!(client.read_head().1.status(), 200);
     head.set();
-    assert!(client.read_exact(26).ends_with(b"0\r\n\r\n"));
+    assert!(client.read_exact(27).ends_with(b"0\r\n\r\n"));
 }
 
 #[test]

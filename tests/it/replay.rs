@@ -18,7 +18,10 @@ use crate::support::{Exchange, FakeDocker, Gate, Head};
 fn everything() -> String {
     let grants: Vec<String> = Operation::ALL
         .iter()
-        .filter(|operation| !matches!(operation.method(), Method::Head | Method::Options))
+        .filter(|operation| {
+            !matches!(operation.method(), Method::Head | Method::Options)
+                && operation.removed().is_none()
+        })
         .map(|operation| {
             format!(
                 "  \"{} {}\",\n",
@@ -36,6 +39,11 @@ allow = [
 name = "import"
 allow = "POST /images/create"
 query.fromSrc = "-"
+
+[[rule]]
+name = "prune-unused-images"
+allow = "POST /images/prune"
+query.filters.dangling = "true"
 
 [[rule]]
 name = "build-by-session"

@@ -34,7 +34,7 @@ impl Head {
         let mut lines = text.split("\r\n");
         let first = lines.next().unwrap_or_default().to_owned();
         let headers = lines
-            .filter(|line| !line.is_empty())
+            .take_while(|line| !line.is_empty())
             .map(|line| {
                 let (name, value) = line
                     .split_once(':')
