@@ -318,11 +318,11 @@ pub(crate) fn curl(socket: &Path, arguments: &[&str]) -> Done {
     run(command, b"")
 }
 
-/// The docker CLI on a terminal of its own, played by pty.py.
+/// The docker CLI on a terminal of its own, played by terminal.py.
 pub(crate) fn on_terminal(socket: &Path, steps: &[&str], arguments: &[&str]) -> Done {
     let mut command = Command::new("python3");
     command
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker/pty.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker/terminal.py"))
         .args(steps)
         .arg("--")
         .arg(cli())

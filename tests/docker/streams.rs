@@ -143,18 +143,25 @@ fn followed_logs_come_line_by_line_and_end_with_the_container() {
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn attached_output_comes_without_input() {
-    let container = Container::running("attach", &["-i"], &["cat"]);
+    let script = "while true; do echo tick; sleep 1; done";
+    let container = Container::running("attach", &[], &["sh", "-c", script]);
     let gate = Gate::before(engine(), WORKER);
 
     let attached = Background::docker(&gate.socket(), &["attach", "--no-stdin", &container.0]);
-    let said = docker_with_input(
-        &gate.socket(),
-        &["attach", &container.0],
-        b"over the wall\n",
-    );
 
-    assert_eq!(said.code, 0, "{said:?}");
-    attached.wait_for("over the wall");
+    attached.wait_for("tick\ntick\n");
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn started_container_takes_the_input_it_was_started_with() {
+    let gate = Gate::before(engine(), WORKER);
+    let container = Container(name("start"));
+    docker(&gate.socket(), &["create", "-i", "--name", &container.0, IMAGE, "cat"]).ok();
+
+    let said = docker_with_input(&gate.socket(), &["start", "-ai", &container.0], b"over the wall\n");
+
+    assert_eq!((said.code, said.out.as_str()), (0, "over the wall\n"));
 }
 
 #[test]

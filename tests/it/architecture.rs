@@ -22,13 +22,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "policy",
             "audit",
             "proxy::dial",
-            "proxy::limits",
+            "proxy::listen",
         ],
     ),
     // Its questions go through the one door to Docker.
     (
         "engine",
-        &["docker", "facts", "proxy::dial", "wire::socket"],
+        &["docker", "proxy::dial", "proxy::listen", "wire::socket"],
     ),
     (
         "proxy",
@@ -47,6 +47,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("lib", &[]),
 ];
+
+/// Single files that may use more: a policy's own tests walk the way that calls walk.
+const MAY_ALSO_USE: &[(&str, &str)] = &[("policy/case.rs", "judge")];
 
 /// Code that decides; it sees values only.
 fn is_pure(file: &str) -> bool {
@@ -97,7 +100,12 @@ fn imports_point_downwards() {
             .1;
         for used in used_modules(&code) {
             let top = used.split("::").next().unwrap();
-            if top != module && !allowed.contains(&top) && !allowed.contains(&used.as_str()) {
+            let also = MAY_ALSO_USE.contains(&(file.as_str(), top));
+            if top != module
+                && !also
+                && !allowed.contains(&top)
+                && !allowed.contains(&used.as_str())
+            {
                 wrong.push(format!(
                     "src/{file} uses `{used}`, which `{module}` may not"
                 ));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plays a command on a terminal of its own (24 rows, 80 columns).
 
-    pty.py STEP... -- COMMAND...
+    terminal.py STEP... -- COMMAND...
 
     expect=TEXT        waits until TEXT appears in what came since the last step
     send=TEXT          types TEXT (\\n and the like are understood)
