@@ -107,7 +107,6 @@ impl Connection {
             return Ok(Next::Close);
         };
         let Outgoing { head, body, asked } = outgoing;
-        let head_length = u64::try_from(head.len()).unwrap_or(u64::MAX);
         let mut passage = match Passage::new(&mut self.client, engine, asked, head, body) {
             Ok(passage) => passage,
             Err(failure) => return self.fail(failure, None, entry),
@@ -120,8 +119,8 @@ impl Connection {
                 finish = passage.run().await;
             }
         }
-        let (status, (up, down)) = (passage.status(), passage.written());
-        entry.carried(up.saturating_sub(head_length), down);
+        let (status, (up, down)) = (passage.status(), passage.carried());
+        entry.carried(up, down);
         match finish {
             Ok(Finish::Answered {
                 engine_stays,

@@ -90,9 +90,13 @@ pub(super) struct Passage<'c> {
     engine: &'c mut End,
     asked: Asked,
     up: Flow,
+    /// How many of the bytes for the engine are the request's head.
+    up_head: u64,
     up_meter: Meter,
     up_state: Up,
     down: Flow,
+    /// How many of the bytes for the client are heads of answers.
+    down_heads: u64,
     answer: Answer,
     keeps: Keeps,
     status: Option<u16>,
@@ -133,6 +137,7 @@ impl<'c> Passage<'c> {
         body: RequestBody,
     ) -> Result<Self, Failure> {
         let mut up = Flow::new();
+        let up_head = wide(head.len());
         up.pending = head;
         let mut up_meter = Meter::request(body);
         let early = up_meter
@@ -146,9 +151,11 @@ impl<'c> Passage<'c> {
             engine,
             asked,
             up,
+            up_head,
             up_meter,
             up_state: Up::Sending,
             down: Flow::new(),
+            down_heads: 0,
             answer: Answer::Head,
             keeps: Keeps::default(),
             status: None,
@@ -174,9 +181,12 @@ impl<'c> Passage<'c> {
         self.status
     }
 
-    /// Bytes written to the engine and to the client so far, heads included.
-    pub(super) fn written(&self) -> (u64, u64) {
-        (self.up.written, self.down.written)
+    /// Bytes of bodies that the engine and the client have taken so far.
+    pub(super) fn carried(&self) -> (u64, u64) {
+        (
+            self.up.written.saturating_sub(self.up_head),
+            self.down.written.saturating_sub(self.down_heads),
+        )
     }
 
     /// For the tunnel: what the client has not taken yet.
@@ -341,6 +351,7 @@ impl<'c> Passage<'c> {
             return Err(Failure::BadAnswer("answer-interim"));
         }
         if head.status() == 100 && std::mem::take(&mut self.asked.expects_continue) {
+            self.down_heads += wide(CONTINUE.len());
             self.down
                 .pass_two(cx, &mut self.client.socket, CONTINUE, &[])
                 .map_err(|_| Failure::ClientGone)?;
@@ -365,6 +376,7 @@ impl<'c> Passage<'c> {
                 head.body(),
                 connection,
             );
+            self.down_heads += wide(out.len());
             self.down
                 .pass_two(cx, &mut self.client.socket, out, body)
                 .map_err(|_| Failure::ClientGone)
@@ -427,6 +439,11 @@ fn is_hijack(head: &ResponseHead<'_>) -> bool {
             media.eq_ignore_ascii_case(b"application/vnd.docker.raw-stream")
                 || media.eq_ignore_ascii_case(b"application/vnd.docker.multiplexed-stream")
         })
+}
+
+/// A count of bytes as the audit log wants it.
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn answer_code(bad: BadHead) -> &'static str {
