@@ -149,6 +149,10 @@ pub const IDS: &[(&str, &str)] = &[
     ("host-root", "what is granted amounts to root on the host"),
     ("missing-key", "a key that must be there is not"),
     (
+        "never-matches",
+        "a grant names an operation that is newer than the policy's API range",
+    ),
+    (
         "not-supported",
         "the key belongs to the language, but not to this version",
     ),

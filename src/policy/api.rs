@@ -90,6 +90,11 @@ impl ApiRange {
         self.highest.map_or(newest, |highest| newest.min(highest))
     }
 
+    /// Whether every version of the range is older than `version`.
+    pub(super) fn ends_before(&self, version: ApiVersion) -> bool {
+        self.highest.is_some_and(|highest| highest < version)
+    }
+
     fn holds(&self, version: ApiVersion) -> bool {
         self.lowest <= version && self.highest.is_none_or(|highest| version <= highest)
     }

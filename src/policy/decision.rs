@@ -214,7 +214,7 @@ impl Decision {
     }
 
     /// Turns the decision and the call it was made for into a permit, or gives the reason why not.
-    pub fn settle<'h>(self, call: Call<'h>) -> Result<Permit<'h>, (Call<'h>, Reason)> {
+    pub fn settle(self, call: Call<'_>) -> Result<Permit<'_>, (Call<'_>, Reason)> {
         match self.verdict {
             Verdict::Allow(rule) => Ok(Permit { call, rule }),
             Verdict::Deny(reason) => Err((call, reason)),

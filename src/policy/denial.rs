@@ -5,17 +5,17 @@
 //! the request reaches it unescaped or unbounded. A conditional rule that almost matched is told
 //! first, because that is the line its author has to look at.
 
+mod hint;
+
 use std::fmt::Write as _;
 
 use crate::diag::escape;
-use crate::docker::operation::QueryKind;
 use crate::docker::{Call, Operation};
 use crate::facts::Facts;
 
-use super::condition::Subject;
+use super::Policy;
 use super::decision::{Denial, Reason, RuleRef};
 use super::trace::{Miss, Nearest};
-use super::{Policy, index};
 
 /// The longest path that is repeated in a message.
 const LONGEST_PATH: usize = 160;
@@ -54,9 +54,15 @@ pub(super) fn denial(policy: &Policy, facts: &Facts<'_>, reason: Reason) -> Deni
             match nearest.miss {
                 Some((rule, miss)) if miss.reason != Reason::Name => {
                     push_miss(&mut message, policy, rule, miss);
-                    near_hint(policy, call, operation, rule, miss)
+                    let line = hint::line(policy, call, operation, rule, miss);
+                    if let Some(line) = line.as_deref().filter(|line| !line.contains('…')) {
+                        // Writing to a String cannot fail.
+                        let _infallible =
+                            write!(message, ". To allow it too, add a rule with `{line}`");
+                    }
+                    line.and_then(|line| hint::twin(policy, operation, rule, miss, &line))
                 }
-                _ => plain(&mut message, call, operation, reason),
+                _ => Some(plain(&mut message, call, operation, reason)),
             }
         }
     };
@@ -83,12 +89,7 @@ fn push_request(out: &mut String, call: &Call<'_>) {
 }
 
 /// No rule at all, or none for this name.
-fn plain(
-    message: &mut String,
-    call: &Call<'_>,
-    operation: Operation,
-    reason: Reason,
-) -> Option<String> {
+fn plain(message: &mut String, call: &Call<'_>, operation: Operation, reason: Reason) -> String {
     let by_name = matches!(reason, Reason::Name);
     message.push_str(if by_name {
         "it is granted for other names only"
@@ -96,32 +97,13 @@ fn plain(
         "no rule grants it"
     });
     let grant = if by_name {
-        grant_for_name(call, operation)
+        hint::grant_for_name(call, operation)
     } else {
-        grant(operation)
+        hint::grant(operation)
     };
     // Writing to a String cannot fail.
     let _infallible = write!(message, ". To allow it, add to allow: \"{grant}\"");
-    Some(format!("allow = [\"{grant}\"]"))
-}
-
-/// The grant of a whole operation. `GET` is written where it brings the `HEAD` operation along.
-fn grant(operation: Operation) -> String {
-    format!("{} {}", operation.method().as_str(), operation.path())
-}
-
-/// The grant of an operation for the name that was written, unless that could be an id.
-fn grant_for_name(call: &Call<'_>, operation: Operation) -> String {
-    let subject = call.subject().unwrap_or_default();
-    let hex = subject
-        .bytes()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if hex || subject.len() > LONGEST_PATH || subject.contains(['*', '~', '{', '"']) {
-        return grant(operation);
-    }
-    let mut text = String::with_capacity(64);
-    push_request(&mut text, call);
-    text
+    format!("allow = [\"{grant}\"]")
 }
 
 fn push_miss(message: &mut String, policy: &Policy, rule: RuleRef, miss: Miss) {
@@ -155,61 +137,11 @@ fn push_miss(message: &mut String, policy: &Policy, rule: RuleRef, miss: Miss) {
         (Reason::Power(power), _) => {
             let _infallible = write!(
                 message,
-                "it uses the query key `{key}`, which hands out more than the operation; \
-                 a condition `query.{key}` would admit it",
+                "it uses the query key `{key}`, which hands out more than the operation",
                 key = power.key()
             );
         }
         (other, _) => message.push_str(other.meaning()),
-    }
-}
-
-/// What to write so that the nearest rule, or a twin of it, applies.
-fn near_hint(
-    policy: &Policy,
-    call: &Call<'_>,
-    operation: Operation,
-    rule: RuleRef,
-    miss: Miss,
-) -> Option<String> {
-    let line = match miss.reason {
-        Reason::Query => {
-            let conditions = &policy.rules.get(index::slot_of(rule))?.conditions;
-            let number = usize::try_from(miss.condition?).ok()?;
-            match &conditions.get(number)?.subject {
-                Subject::Query(key) => query_line(call, operation, key),
-                Subject::Filter(_) => return None,
-            }
-        }
-        Reason::Power(power) => format!("query.{} = \"**\"", key_text(power.key())),
-        _ => return None,
-    };
-    Some(format!(
-        "[[rule]]\nallow = \"{}\"\n{line}",
-        grant(operation)
-    ))
-}
-
-/// `query.t = 5`, with the value only where it cannot be a secret.
-fn query_line(call: &Call<'_>, operation: Operation, key: &str) -> String {
-    let kind = operation.query_key(key).map(|key| key.kind());
-    let value = call.query().first(key).unwrap_or_default();
-    let short = value.len() <= 32 && value.bytes().all(|b| b.is_ascii_alphanumeric());
-    let shown = match kind {
-        Some(QueryKind::Bool) => crate::docker::query::truthy(&value).to_string(),
-        Some(QueryKind::Int | QueryKind::Signal) if short => format!("\"{value}\""),
-        _ => "\"…\"".to_owned(),
-    };
-    format!("query.{} = {shown}", key_text(key))
-}
-
-/// A TOML key, quoted where it must be.
-fn key_text(key: &str) -> std::borrow::Cow<'_, str> {
-    let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    if key.bytes().all(bare) {
-        key.into()
-    } else {
-        format!("{key:?}").into()
     }
 }
 
@@ -245,3 +177,6 @@ fn unlisted(message: &mut String, call: &Call<'_>) -> Option<String> {
     );
     Some(format!("[unlisted]\nallow = [\"{request}\"]"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,18 +10,18 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 /// Filters that were read in exactly one way: keys with their values, in the order written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filters {
+pub(super) struct Filters {
     entries: Vec<(String, Vec<String>)>,
 }
 
 /// The text is not a `filters` object with a single reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`filters` is not a JSON object of lists with one reading")]
-pub struct Malformed;
+pub(super) struct Malformed;
 
 impl Filters {
     /// Reads the decoded text of the `filters` parameter. Empty text is no filter.
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
+    pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
         if text.is_empty() {
             return Ok(Self::default());
         }
@@ -29,13 +29,13 @@ impl Filters {
     }
 
     /// The values given for a key; none if it is absent.
-    pub fn values(&self, key: &str) -> &[String] {
+    pub(super) fn values(&self, key: &str) -> &[String] {
         let entry = self.entries.iter().find(|(name, _)| name == key);
         entry.map_or(&[], |(_, values)| values)
     }
 
     /// The keys that have values.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let used = self.entries.iter().filter(|(_, values)| !values.is_empty());
         used.map(|(key, _)| key.as_str())
     }

@@ -1,8 +1,159 @@
 //! What is worth saying about a policy beyond errors.
-use super::Policy;
-use crate::diag::Diagnostic;
+//!
+//! A policy hands out what its grants say, and that is often more than their author thinks of: GET
+//! shows environments and logs, a body can ask for the host's root directory, two harmless grants
+//! make a dangerous one. Here it is said in plain words. A warning is what should not be there by
+//! oversight; a note is what somebody should know.
+
+mod chain;
+mod companion;
+
+use crate::diag::{Diagnostic, escape};
+use crate::docker::operation::{BodyKind, Effect as Kind, Risk};
+use crate::docker::{Method, Operation};
+
+use super::effect::{Access, Effect};
+use super::rule::{Grant, Rule, Target};
+use super::{Policy, index};
 
 /// Everything worth saying.
-pub(super) fn lint(_policy: &Policy) -> Vec<Diagnostic> {
-    Vec::new()
+pub(super) fn lint(policy: &Policy) -> Vec<Diagnostic> {
+    let effects = policy.effects();
+    let mut findings = Vec::new();
+    let reachable = effects.iter().filter(|effect| effect.access.is_reachable());
+    findings.extend(reachable.filter_map(|effect| hands_out(policy, effect)));
+    findings.extend(wildcards(policy));
+    findings.extend(never_matches(policy));
+    findings.extend(unlisted_writes(policy));
+    findings.extend(chain::root(policy));
+    findings.extend(companion::missing(policy));
+    findings
 }
+
+/// What one operation shows or hands out.
+fn hands_out(policy: &Policy, effect: &Effect) -> Option<Diagnostic> {
+    let operation = effect.operation;
+    let text = spelled(operation);
+    let diagnostic = match effect.risk {
+        Risk::SafeRead => return None,
+        Risk::LeaksSecrets if operation.effect() == Kind::Read => {
+            Diagnostic::remark("hands-out", format!("`{text}` shows: {}", effect.reason))
+        }
+        Risk::LeaksSecrets | Risk::ChangesState => Diagnostic::remark(
+            "hands-out",
+            format!("`{text}` hands out: {}", effect.reason),
+        ),
+        Risk::HostRoot if operation.body() == BodyKind::Json => {
+            let message = format!("`{text}` is handed out with any body: {}", effect.reason);
+            Diagnostic::warning("host-root", message).note("this version does not look into bodies")
+        }
+        Risk::HostRoot => Diagnostic::warning(
+            "host-root",
+            format!("`{text}` hands out: {}", effect.reason),
+        ),
+    };
+    let place = place(policy, effect)?;
+    let only = narrowed(&effect.access);
+    Some(diagnostic.at(place, "granted here").help_opt(only))
+}
+
+/// How far names and conditions narrow an operation.
+fn narrowed(access: &Access) -> Option<String> {
+    let Access::Conditional(ways) = access else {
+        return None;
+    };
+    let shown = ways.iter().take(3).map(|way| {
+        let all: Vec<&str> = way
+            .names
+            .iter()
+            .chain(&way.conditions)
+            .map(String::as_str)
+            .collect();
+        format!("`{}`", escape(&all.join(", ")))
+    });
+    let mut shown: Vec<String> = shown.collect();
+    if ways.len() > shown.len() {
+        shown.push(format!("{} more", ways.len() - shown.len()));
+    }
+    Some(format!("only where {}", shown.join(", or ")))
+}
+
+/// Where an operation is granted.
+fn place(policy: &Policy, effect: &Effect) -> Option<crate::diag::Span> {
+    let rule = policy.rules.get(index::slot_of(effect.access.rule()?))?;
+    let (grant, _) = granting(rule, effect.operation)?;
+    Some(grant.span.clone())
+}
+
+fn granting(rule: &Rule, operation: Operation) -> Option<(&Grant, &Target)> {
+    rule.targets()
+        .find(|(_, target)| target.operation == operation)
+}
+
+/// What each wildcard covers.
+fn wildcards(policy: &Policy) -> Vec<Diagnostic> {
+    let grants = policy.rules.iter().flat_map(|rule| &rule.grants);
+    grants
+        .filter(|grant| grant.wildcard)
+        .map(spell_out)
+        .collect()
+}
+
+fn spell_out(grant: &Grant) -> Diagnostic {
+    let names: Vec<&str> = grant
+        .targets
+        .iter()
+        .map(|target| target.operation.name())
+        .collect();
+    let message = format!("`{}` covers {}", escape(&grant.text), count(names.len()));
+    Diagnostic::remark("wildcard", message)
+        .at(grant.span.clone(), "this wildcard")
+        .note(format!("covered: {}", names.join(", ")))
+}
+
+fn count(operations: usize) -> String {
+    match operations {
+        1 => "one operation".to_owned(),
+        many => format!("{many} operations"),
+    }
+}
+
+/// Operations that are newer than the newest API version of the policy.
+fn never_matches(policy: &Policy) -> Vec<Diagnostic> {
+    let range = policy.api;
+    let plain = policy.rules.iter().flat_map(|rule| &rule.grants);
+    let grants = plain.filter(|grant| !grant.wildcard);
+    let targets = grants.flat_map(|grant| grant.targets.iter().map(move |t| (grant, t.operation)));
+    let late = targets.filter(|(_, operation)| range.ends_before(operation.since()));
+    late.map(|(grant, operation)| {
+        let message = format!("`{}` can never match", escape(&grant.text));
+        Diagnostic::warning("never-matches", message)
+            .at(
+                grant.span.clone(),
+                format!("Docker has it since API {}", operation.since()),
+            )
+            .help(format!("the policy says `api = \"{range}\"`"))
+    })
+    .collect()
+}
+
+fn unlisted_writes(policy: &Policy) -> Vec<Diagnostic> {
+    let grants = policy.unlisted.grants.iter();
+    let writes = grants.filter(|grant| !matches!(grant.method, Method::Get | Method::Head));
+    writes
+        .map(|grant| {
+            let (name, _) = policy.rule(grant.rule);
+            let message = format!("`{}` is handed out unseen: count it as root", escape(name));
+            Diagnostic::warning("unlisted-write", message)
+                .at(policy.rule_span(grant.rule), "nobody knows what it does")
+        })
+        .collect()
+}
+
+/// `GET /containers/json`.
+fn spelled(operation: Operation) -> String {
+    format!("{} {}", operation.method().as_str(), operation.path())
+}
+
+#[cfg(test)]
+mod tests;

@@ -171,9 +171,12 @@ fn compile(expression: &str) -> Result<Regex, BadPattern> {
     RegexBuilder::new(expression)
         .size_limit(REGEX_SIZE)
         .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => BadPattern::TooLarge,
-            other => BadPattern::Syntax(last_line(&other.to_string())),
+        .map_err(|error| {
+            if matches!(error, regex::Error::CompiledTooBig(_)) {
+                BadPattern::TooLarge
+            } else {
+                BadPattern::Syntax(last_line(&error.to_string()))
+            }
         })
 }
 

@@ -44,14 +44,6 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The whole operation, whatever stands at its placeholders.
-    pub(super) fn whole(operation: Operation) -> Self {
-        Self {
-            operation,
-            names: [None, None],
-        }
-    }
-
     /// Whether some placeholder is narrowed.
     pub(super) fn is_narrowed(&self) -> bool {
         self.names.iter().any(Option::is_some)
@@ -83,18 +75,12 @@ impl Target {
 impl Rule {
     /// Its targets with the grant that each comes from.
     pub(super) fn targets(&self) -> impl Iterator<Item = (&Grant, &Target)> {
-        let targets = |grant| Grant::targets(grant).map(move |target| (grant, target));
-        self.grants.iter().flat_map(targets)
+        let grants = self.grants.iter();
+        grants.flat_map(|grant| grant.targets.iter().map(move |target| (grant, target)))
     }
 
     /// Whether it grants without any condition.
     pub(super) fn is_plain(&self) -> bool {
         self.conditions.is_empty()
-    }
-}
-
-impl Grant {
-    fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets.iter()
     }
 }

@@ -30,7 +30,8 @@ fn gate_asks_the_engine_it_was_given() {
     let policy = "allow = [\"GET /_ping\", \"GET /images/json\"]";
     let here = Gate::before(engine(), policy);
     let there = Gate::before(&own.socket(), policy);
-    let images = |gate: &Gate| docker(&gate.socket(), &["images", "--format", "{{.Repository}}"]).ok();
+    let images =
+        |gate: &Gate| docker(&gate.socket(), &["images", "--format", "{{.Repository}}"]).ok();
 
     assert!(images(&here).contains("quaygate-test"));
     assert_eq!(images(&there), "", "the second engine has no image");

@@ -157,9 +157,17 @@ fn attached_output_comes_without_input() {
 fn started_container_takes_the_input_it_was_started_with() {
     let gate = Gate::before(engine(), WORKER);
     let container = Container(name("start"));
-    docker(&gate.socket(), &["create", "-i", "--name", &container.0, IMAGE, "cat"]).ok();
+    docker(
+        &gate.socket(),
+        &["create", "-i", "--name", &container.0, IMAGE, "cat"],
+    )
+    .ok();
 
-    let said = docker_with_input(&gate.socket(), &["start", "-ai", &container.0], b"over the wall\n");
+    let said = docker_with_input(
+        &gate.socket(),
+        &["start", "-ai", &container.0],
+        b"over the wall\n",
+    );
 
     assert_eq!((said.code, said.out.as_str()), (0, "over the wall\n"));
 }

@@ -178,10 +178,7 @@ fn condition(
 
 /// One value, or a list of which any will do.
 fn wants(value: &Value<'_>, meaning: Meaning, problems: &mut Problems<'_>) -> Option<Vec<Want>> {
-    let elements = match value.kind() {
-        Kind::List(elements) => elements,
-        _ => vec![value.clone()],
-    };
+    let elements = value.one_or_list();
     let wants: Vec<Option<Want>> = elements
         .iter()
         .map(|e| want(e, meaning, problems))

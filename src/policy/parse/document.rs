@@ -47,15 +47,6 @@ impl<'t> Value<'t> {
         text
     }
 
-    /// `true` or `false`.
-    pub(in crate::policy) fn boolean(&self, problems: &mut Problems<'_>) -> Option<bool> {
-        let boolean = self.inner.as_bool();
-        if boolean.is_none() {
-            problems.report(self.wrong("`true` or `false`"));
-        }
-        boolean
-    }
-
     /// An integer that `T` holds.
     pub(in crate::policy) fn integer<T: TryFrom<i64>>(
         &self,
@@ -86,6 +77,11 @@ impl<'t> Value<'t> {
             problems.report(self.wrong("a list"));
         }
         elements
+    }
+
+    /// The elements of a list, or the one value that is no list.
+    pub(in crate::policy) fn one_or_list(&self) -> Vec<Value<'t>> {
+        self.elements().unwrap_or_else(|| vec![self.clone()])
     }
 
     /// A table.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::diag::escape::{self, escape};
 use crate::diag::{Diagnostic, suggest};
+use crate::docker::operation::QueryKey;
 use crate::policy::condition::{Condition, Subject};
 use crate::policy::rule::{Grant, Rule, Target};
 
@@ -128,11 +129,8 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
 }
 
 fn grants(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<Grant> {
-    let entries = match value.kind() {
-        Kind::Text(_) => vec![value.clone()],
-        _ => value.list(problems).unwrap_or_default(),
-    };
-    if matches!(value.kind(), Kind::List(_)) && entries.is_empty() {
+    let entries = value.one_or_list();
+    if entries.is_empty() {
         problems.report(
             Diagnostic::warning("empty-allow", "`allow = []` grants nothing")
                 .at(value.span.clone(), "an empty list"),
@@ -245,6 +243,6 @@ pub(super) fn nearest_query_key(key: &str, grants: &[Grant]) -> Option<&'static 
     let targets = grants.iter().flat_map(|grant| &grant.targets);
     let keys = targets
         .flat_map(|target| target.operation.query())
-        .map(|key| key.name());
+        .map(QueryKey::name);
     suggest::nearest(key, keys)
 }

@@ -143,10 +143,7 @@ fn peer_uids(table: Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<u32>> 
     let value = table.take("uid");
     table.finish(&["uid"], &[], problems);
     let value = value?;
-    let elements = match value.kind() {
-        Kind::Integer(_) => vec![value.clone()],
-        _ => value.list(problems)?,
-    };
+    let elements = value.one_or_list();
     if elements.is_empty() {
         problems.report(
             Diagnostic::warning("peer-list-empty", "`peers.uid = []` lets nobody connect")

@@ -1,5 +1,7 @@
 //! Every mistake that a policy file can hold, with what its author reads.
 
+#![expect(clippy::too_many_lines, reason = "what a person reads takes lines")]
+
 use crate::diag::{Source, render};
 use crate::policy::Policy;
 
@@ -809,13 +811,21 @@ request = "POST /containers/web/restart?t=5"
 expect = "allow"
 rule = "late"
 "#), @r#"
+    note[hands-out]: `POST /containers/{id}/restart` hands out: restarts any container
+     --> ci.toml:6:9
+      |
+    6 | allow = "POST /containers/{id}/restart"
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
+      |
+      = help: only where `query.t = 5`
+
     error[test-failed]: test `restart at once`: this call should be allowed, and is refused
       --> ci.toml:11:11
        |
     11 | request = "POST /containers/web/restart?t=0"
        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ refused: `query`
        |
-       = note: ContainerRestart (POST /containers/web/restart) is refused by policy `ci`: rule `soon` (line 4) would allow it, but the request does not meet `query.t = 5`
+       = note: ContainerRestart (POST /containers/web/restart) is refused by policy `ci`: rule `soon` (line 4) would allow it, but the request does not meet `query.t = 5`. To allow it too, add a rule with `query.t = 0`
        = note: rule `soon` (line 4): a condition on the query does not hold: `query.t = 5`
 
     error[test-failed]: this call should be refused, and is allowed

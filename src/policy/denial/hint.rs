@@ -1,0 +1,125 @@
+//! The line that would allow what was refused.
+
+use crate::docker::operation::{QueryKey, QueryKind};
+use crate::docker::query::truthy;
+use crate::docker::{Call, Operation};
+
+use super::{LONGEST_PATH, push_request};
+use crate::policy::condition::Subject;
+use crate::policy::decision::{Reason, RuleRef};
+use crate::policy::trace::Miss;
+use crate::policy::{Policy, index, signal};
+
+/// The grant of a whole operation.
+pub(super) fn grant(operation: Operation) -> String {
+    // `GET` brings the `HEAD` along, and clients that are refused one ask for the other.
+    let operation = if operation == Operation::SystemPingHead {
+        Operation::SystemPing
+    } else {
+        operation
+    };
+    format!("{} {}", operation.method().as_str(), operation.path())
+}
+
+/// The grant of an operation for the name that was written, unless that could be an id.
+pub(super) fn grant_for_name(call: &Call<'_>, operation: Operation) -> String {
+    let subject = call.subject().unwrap_or_default();
+    let hex = subject
+        .bytes()
+        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if hex || subject.len() > LONGEST_PATH || subject.contains(['*', '~', '{', '"']) {
+        return grant(operation);
+    }
+    let mut text = String::with_capacity(64);
+    push_request(&mut text, call);
+    text
+}
+
+/// The condition with which a twin of the nearest rule would apply. A value that may be a secret
+/// stands as `…`.
+pub(super) fn line(
+    policy: &Policy,
+    call: &Call<'_>,
+    operation: Operation,
+    rule: RuleRef,
+    miss: Miss,
+) -> Option<String> {
+    match miss.reason {
+        Reason::Query => {
+            let rule = policy.rules.get(index::slot_of(rule))?;
+            let number = usize::try_from(miss.condition?).ok()?;
+            match &rule.conditions.get(number)?.subject {
+                Subject::Query(key) => Some(query_line(call, operation, key)),
+                Subject::Filter(_) => None,
+            }
+        }
+        Reason::Power(power) => Some(format!("query.{} = \"**\"", key_text(power.key()))),
+        Reason::NoRule
+        | Reason::UnknownOperation
+        | Reason::Name
+        | Reason::QueryRepeated
+        | Reason::Filter
+        | Reason::FilterMalformed
+        | Reason::FilterWidens
+        | Reason::ApiOutside
+        | Reason::ApiUnknown
+        | Reason::Peer => None,
+    }
+}
+
+/// That twin: the nearest rule with this condition instead of the one that does not hold.
+pub(super) fn twin(
+    policy: &Policy,
+    operation: Operation,
+    rule: RuleRef,
+    miss: Miss,
+    line: &str,
+) -> Option<String> {
+    let rule = policy.rules.get(index::slot_of(rule))?;
+    let mut targets = rule.targets();
+    let (grant, _) = targets.find(|(_, target)| target.operation == operation)?;
+    let quote = if grant.text.contains(['"', '\\']) {
+        '\''
+    } else {
+        '"'
+    };
+    let mut hint = format!("[[rule]]\nallow = {quote}{}{quote}\n{line}", grant.text);
+    for (number, other) in (0..).zip(&rule.conditions) {
+        if miss.condition != Some(number) {
+            hint.push('\n');
+            hint.push_str(&other.text);
+        }
+    }
+    Some(hint)
+}
+
+/// `query.t = 5`, with the value only where it cannot be a secret.
+fn query_line(call: &Call<'_>, operation: Operation, key: &str) -> String {
+    let known = operation.query_key(key);
+    let written = call.query().first(key).filter(|value| !value.is_empty());
+    let value = match (&written, known) {
+        (Some(value), _) => value,
+        (None, Some(known)) => known.default_value(),
+        (None, None) => "",
+    };
+    let shown = match known.map(QueryKey::kind) {
+        Some(QueryKind::Bool) => Some(truthy(value).to_string()),
+        Some(QueryKind::Int) => value.parse::<i64>().ok().map(|number| number.to_string()),
+        Some(QueryKind::Signal) => signal::number(value).map(|number| {
+            signal::name(number).map_or(number.to_string(), |name| format!("\"{name}\""))
+        }),
+        Some(QueryKind::Text | QueryKind::Json | QueryKind::Filters) | None => None,
+    };
+    let shown = shown.as_deref().unwrap_or("\"…\"");
+    format!("query.{} = {shown}", key_text(key))
+}
+
+/// A TOML key, quoted where it must be.
+fn key_text(key: &str) -> std::borrow::Cow<'_, str> {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if key.bytes().all(bare) {
+        key.into()
+    } else {
+        format!("\"{key}\"").into()
+    }
+}
