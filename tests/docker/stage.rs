@@ -219,10 +219,6 @@ fn spawn(dir: &TempDir, engine: &Path) -> Child {
         .unwrap()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "std's, in a test; the ban is on tokio's"
-)]
 fn connect(socket: &Path) -> Option<std::os::unix::net::UnixStream> {
     std::os::unix::net::UnixStream::connect(socket).ok()
 }
@@ -429,7 +425,7 @@ fn import_image(socket: &Path) {
         copy_libraries(&program, root);
     }
 
-    let tar = Command::new("tar")
+    let mut tar = Command::new("tar")
         .args(["--create", "--file=-", "--directory"])
         .arg(root)
         .arg(".")
@@ -438,9 +434,10 @@ fn import_image(socket: &Path) {
         .unwrap();
     let import = docker_command(socket)
         .args(["import", "-", IMAGE])
-        .stdin(tar.stdout.unwrap())
+        .stdin(tar.stdout.take().unwrap())
         .output()
         .unwrap();
+    assert!(tar.wait().unwrap().success());
     assert!(
         import.status.success(),
         "{}",

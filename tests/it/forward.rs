@@ -487,7 +487,7 @@ fn a_download_that_the_client_does_not_read_is_not_buffered() {
 
 /// Writes until nothing is taken for a while; how much was taken.
 fn push_until_blocked(mut stream: &UnixStream) -> usize {
-    let piece = [0; 64 * 1024];
+    let piece = vec![0; 64 * 1024];
     stream
         .set_write_timeout(Some(Duration::from_millis(500)))
         .unwrap();

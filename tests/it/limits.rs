@@ -106,19 +106,15 @@ fn silent_streams_outlive_every_deadline() {
     let (events, tunnel) = (over.clone(), over.clone());
     let docker = FakeDocker::start(move |exchange| {
         exchange.read_body();
-        match exchange.method() {
-            "GET" => {
-                exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-                events.wait();
-                exchange.send(&chunked(b"{}"));
-            }
-            _ => {
-                exchange
-                    .send(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
-                tunnel.wait();
-                exchange.send(b"alive");
-                exchange.close();
-            }
+        if exchange.method() == "GET" {
+            exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            events.wait();
+            exchange.send(&chunked(b"{}"));
+        } else {
+            exchange.send(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+            tunnel.wait();
+            exchange.send(b"alive");
+            exchange.close();
         }
     });
     let gate = Gate::with_policy(&docker, WORKSHOP);

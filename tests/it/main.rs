@@ -17,6 +17,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::print_stderr,
     reason = "a test that cannot go on says so by panicking, and prints what a human needs"
 )]

@@ -371,7 +371,7 @@ fn engine_that_goes_away_closes_the_client_after_its_bytes() {
         let (_docker, gate) = workshop(move |exchange| {
             exchange.read_body();
             exchange.send(answer);
-            exchange.send(&[b'z'; 100_000]);
+            exchange.send(&vec![b'z'; 100_000]);
             exchange.close();
         });
 
@@ -405,7 +405,8 @@ fn a_tunnel_starves_nobody() {
         if exchange.method() == "POST" {
             exchange.send(UPGRADED);
             // An endless talker whose listener does not read.
-            while exchange.send(&[b'.'; 65536]) {}
+            let talk = vec![b'.'; 65536];
+            while exchange.send(&talk) {}
             exchange.close();
         } else {
             exchange.send(&ok("[]"));

@@ -246,7 +246,7 @@ impl Client {
     }
 
     fn fill(&mut self) -> bool {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(count) => {
                 self.carry.extend_from_slice(&buffer[..count]);

@@ -149,10 +149,6 @@ impl Gate {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "std's, in a test; the ban is on tokio's"
-)]
 fn connect(socket: &Path) -> Option<UnixStream> {
     UnixStream::connect(socket).ok()
 }

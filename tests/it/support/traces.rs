@@ -63,17 +63,16 @@ impl Trace {
             .body
             .as_ref()
             .is_some_and(|body| body.framing == "chunked");
-        let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
             let value = if name.eq_ignore_ascii_case("content-length") {
                 payload.len().to_string()
             } else {
                 value.clone()
             };
-            out.push_str(&format!("{name}: {value}\r\n"));
+            out.extend(format!("{name}: {value}\r\n").into_bytes());
         }
-        out.push_str("\r\n");
-        let mut out = out.into_bytes();
+        out.extend(b"\r\n");
         out.extend(if chunked && !payload.is_empty() {
             super::chunked(&payload)
         } else if chunked {
@@ -88,7 +87,7 @@ impl Trace {
     pub(crate) fn answer(&self) -> Vec<u8> {
         let size = self.resp.size.min(16 * 1024);
         let body = vec![b'#'; size];
-        let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
+        let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason).into_bytes();
         for (name, value) in &self.resp_headers {
             let value =
                 if name.eq_ignore_ascii_case("content-length") && self.resp.framing == "length" {
@@ -96,10 +95,9 @@ impl Trace {
                 } else {
                     value.clone()
                 };
-            out.push_str(&format!("{name}: {value}\r\n"));
+            out.extend(format!("{name}: {value}\r\n").into_bytes());
         }
-        out.push_str("\r\n");
-        let mut out = out.into_bytes();
+        out.extend(b"\r\n");
         match self.resp.framing.as_str() {
             "length" | "until-close" => out.extend(body),
             "chunked" if size == 0 => out.extend(b"0\r\n\r\n"),
