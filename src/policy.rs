@@ -15,6 +15,35 @@
 //! Besides the rules three things are asked of every call: that its caller is among `peers.uid`,
 //! that its API version lies in the policy's range, and that it uses no power that a rule does not
 //! admit by name. They can only refuse.
+//!
+//! ```
+//! use quaygate::diag::Source;
+//! use quaygate::docker::Call;
+//! use quaygate::facts::Caller;
+//! use quaygate::judge::judge;
+//! use quaygate::policy::Policy;
+//!
+//! let file = r#"
+//! allow = ["GET /_ping", "GET /containers/{id}/json"]
+//!
+//! [[rule]]
+//! name  = "reload"
+//! allow = "POST /containers/{id}/kill"
+//! query.signal = "HUP"
+//!
+//! [[test]]
+//! request = "POST /containers/web/kill?signal=9"
+//! expect  = "deny"
+//! reason  = "query"
+//! "#;
+//! let checked = Policy::parse("web", &Source::new("web.toml", file)).unwrap();
+//! let decide = |method, target| {
+//!     let call = Call::parse(method, target).unwrap();
+//!     judge(&checked.policy, &Caller::default(), &call, None).allows()
+//! };
+//! assert!(decide("POST", "/v1.41/containers/web/kill?signal=SIGHUP"));
+//! assert!(!decide("POST", "/v1.41/containers/web/kill"));
+//! ```
 
 mod api;
 pub mod builtin;
@@ -153,6 +182,11 @@ impl Policy {
     /// Every rule, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = RuleRef> + use<> {
         (0..).map(RuleRef).take(self.rules.len())
+    }
+
+    /// The rules that `[unlisted]` makes; their names are method and path.
+    pub fn unlisted(&self) -> impl Iterator<Item = RuleRef> {
+        self.unlisted.grants.iter().map(|grant| grant.rule)
     }
 
     /// A caller that `peers.uid` lets in, for judging calls of which the caller is not known.

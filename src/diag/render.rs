@@ -3,7 +3,7 @@
 //! Pure: the text is returned, not printed, and whether to colour it is said by the caller. File
 //! text and messages are escaped here, whoever wrote them.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Padding, Renderer, Snippet};
 use serde::Serialize;
 
 use super::escape::is_unsafe;
@@ -46,7 +46,8 @@ fn one(source: &Source, shown: &str, diagnostic: &Diagnostic, colour: bool) -> S
         snippet = snippet.annotation(kind.span(source.clamp(span)).label(label));
     }
     let mut group = if diagnostic.labels.is_empty() {
-        title.element(annotate_snippets::Origin::path(escape(source.name())))
+        let place = Origin::path(escape(source.name()));
+        title.element(place).element(Padding)
     } else {
         title.element(snippet)
     };

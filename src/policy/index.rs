@@ -112,11 +112,12 @@ impl Entry {
             let result = self.guard.admits(asked.query, &[]).map_err(Miss::plain);
             outcome.note(rule, result, observer);
         }
+        let names = Names::of(call);
         for candidate in &self.others {
             if outcome.allowed.is_some() && !observer.wants_all() {
                 break;
             }
-            let result = candidate.judge(rules, &self.guard, call, asked);
+            let result = candidate.judge(rules, &self.guard, &names, asked);
             outcome.note(candidate.rule, result, observer);
         }
         match outcome.allowed {
@@ -151,10 +152,10 @@ impl Candidate {
         &self,
         rules: &[Rule],
         guard: &Guard,
-        call: &Call<'_>,
+        names: &Names<'_>,
         asked: &Asked<'_>,
     ) -> Result<(), Miss> {
-        if !self.fits(call) {
+        if !self.fits(names) {
             return Err(Miss::plain(Reason::Name));
         }
         // INVARIANT: the index is built from these rules, so the number is always found.
@@ -169,18 +170,23 @@ impl Candidate {
         guard.admits(asked.query, conditions).map_err(Miss::plain)
     }
 
-    fn fits(&self, call: &Call<'_>) -> bool {
-        if self.names.iter().all(Option::is_none) {
-            return true;
-        }
-        let mut written = call.names().map(|(_, text)| text);
-        self.names
-            .iter()
-            .all(|wanted| match (wanted, written.next()) {
-                (None, _) => true,
-                (Some(pattern), Some(text)) => pattern.matches(text),
-                (Some(_), None) => false,
-            })
+    fn fits(&self, written: &Names<'_>) -> bool {
+        let mut both = self.names.iter().zip(written.0);
+        both.all(|(wanted, written)| match (wanted, written) {
+            (None, _) => true,
+            (Some(pattern), Some(text)) => pattern.matches(text),
+            (Some(_), None) => false,
+        })
+    }
+}
+
+/// What the call has at the operation's placeholders.
+struct Names<'c>([Option<&'c str>; 2]);
+
+impl<'c> Names<'c> {
+    fn of(call: &'c Call<'_>) -> Self {
+        let mut names = call.names().map(|(_, text)| text);
+        Self([names.next(), names.next()])
     }
 }
 

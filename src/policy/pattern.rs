@@ -40,6 +40,9 @@ pub enum BadPattern {
     /// Too long.
     #[error("a pattern may be at most {LONGEST} bytes long")]
     TooLong,
+    /// A control character, most likely an escape that was not meant as one.
+    #[error("a pattern holds no control characters; in double quotes a backslash makes some")]
+    Control,
     /// Three or more stars in a row.
     #[error("`***` is not a wildcard; `*` stops at `/`, `**` does not")]
     Stars,
@@ -56,6 +59,9 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         if text.len() > LONGEST {
             return Err(BadPattern::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(BadPattern::Control);
         }
         let shape = match text.strip_prefix('~') {
             Some(expression) => Shape::Regex(Box::new(anchored(expression)?)),
@@ -334,6 +340,10 @@ mod tests {
             BadPattern::TooLarge
         );
         assert_eq!(Pattern::parse("a***").unwrap_err(), BadPattern::Stars);
+        assert_eq!(
+            Pattern::parse("~\u{8}web").unwrap_err(),
+            BadPattern::Control
+        );
     }
 
     #[test]
@@ -383,7 +393,7 @@ mod tests {
 
         #[test]
         fn text_without_stars_or_tilde_matches_itself_only(
-            text in "[^~*][^*]{0,20}", other in ".{0,20}"
+            text in "[^~*\\pC][^*\\pC]{0,20}", other in ".{0,20}"
         ) {
             let pattern = pattern(&text);
             prop_assert!(pattern.matches(&text));

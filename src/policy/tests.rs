@@ -445,3 +445,22 @@ fn a_rule_is_known_by_name_and_line() {
     let rules: Vec<_> = policy.rules().map(|rule| policy.rule(rule)).collect();
     assert_eq!(rules, [("GET /version", 2), ("mine", 5)]);
 }
+
+#[test]
+fn a_thousand_names_and_rules_about_other_operations_are_one_lookup() {
+    let mut grants: Vec<String> = (0..1000)
+        .map(|number| format!("\"POST /containers/web-{number}/start\""))
+        .collect();
+    grants.extend((0..100).map(|number| format!("\"POST /containers/x-{number}-*/stop\"")));
+    let policy = policy(&format!("allow = [{}]\n", grants.join(",\n")));
+    let call = Call::parse("POST", "/containers/web-999/start").unwrap();
+    let trace = crate::judge::trace(&policy, &Caller::default(), &call, None);
+    assert!(trace.decision.allows());
+    // The walk looked at the one rule that can matter.
+    assert_eq!(trace.steps.len(), 1);
+    assert_eq!(
+        policy.rule(trace.steps[0].rule),
+        ("POST /containers/web-999/start", 1000)
+    );
+    assert_eq!(verdict(&policy, "POST /containers/web-1000/start"), "name");
+}

@@ -147,6 +147,7 @@ fn wildcards_are_spelled_out() {
     insta::assert_snapshot!(said("allow = [\"GET /networks/**\", \"GET /images/**\"]\n"), @r#"
     note[companion]: `GET /_ping` and `GET /version` are not granted
     --> ci.toml
+     |
      = note: the docker command line and most libraries ask one of them first, to find out which API version to speak
 
     note[wildcard]: `GET /networks/**` covers one operation

@@ -197,7 +197,10 @@ impl Reader<'_> {
                     message,
                     "wildcards never reach these operations",
                 )
-                .help(format!("write out what is meant: {}", written.join(", ")))
+                .help(format!(
+                    "write out what is meant: {}; names are narrowed by `{{id:PATTERN}}`",
+                    written.join(", ")
+                ))
                 .note(
                     "`*` and `**` never cover what tunnels, moves file content, creates, builds, \
                      commits or debugs",
@@ -213,14 +216,13 @@ impl Reader<'_> {
             let label = "no call that is let through can reach it";
             return Err(self.error("unknown-operation", message, label));
         }
-        if pieces.iter().any(Piece::is_wildcard) {
-            // Whoever writes a wildcard means every object.
-            return Ok(());
-        }
+        let wildcard = pieces.iter().any(Piece::is_wildcard);
         let names = operation.template().placeholders().zip(&target.names);
         for (placeholder, pattern) in names {
             let Some(pattern) = pattern else { continue };
-            if takes_id_prefix(operation) && pattern.may_match_hex() {
+            // Whoever writes a bare `*` means every object.
+            let every = wildcard && pattern.as_str() == "*";
+            if !every && takes_id_prefix(operation) && pattern.may_match_hex() {
                 return Err(self.use_target(operation, placeholder, pattern));
             }
         }

@@ -370,7 +370,7 @@ fn grants_that_name_nothing() {
     1 | allow = ["GET /containers/*/archive"]
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^ wildcards never reach these operations
       |
-      = help: write out what is meant: GET /containers/{id}/archive
+      = help: write out what is meant: GET /containers/{id}/archive; names are narrowed by `{id:PATTERN}`
       = note: `*` and `**` never cover what tunnels, moves file content, creates, builds, commits or debugs
     "#);
 }
@@ -402,6 +402,9 @@ fn patterns_that_could_match_ids_are_refused() {
         ("GET /volumes/db", false),
         ("DELETE /images/{name:a*}", true),
         ("DELETE /images/{name:alpine*}", false),
+        ("POST /containers/fe*/*", true),
+        ("POST /containers/web-*/*", false),
+        ("POST /containers/*/start", false),
     ] {
         let said = read_ids(&format!("allow = [{grant:?}]\n"), &["use-target"]);
         assert_eq!(!said.is_empty(), refused, "{grant}: {said}");
