@@ -3,15 +3,20 @@
 //! Every policy is read even when another one is broken. What a policy hands out is said as
 //! findings about its grants, and then summed up over the table of operations.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Format;
 use super::console::{Console, Stream};
 use super::exit::Exit;
+use super::show::risk_code;
 use super::text::{Style, Text, count, piece, plain};
 use crate::diag::render::{Record, records};
 use crate::diag::{Diagnostic, Severity, Source};
+use crate::docker::operation::Risk;
 use crate::fleet::{self, Loaded, Problem};
+use crate::policy::Policy;
 
 /// Read policies, run their own tests, and say in plain words what they hand out
 #[derive(Debug, clap::Args)]
@@ -66,6 +71,9 @@ pub(super) fn check(console: Console, arguments: &Arguments) -> Exit {
     }
 }
 
+/// Findings that mean root on the host.
+const ROOT: [&str; 2] = ["host-root", "unlisted-write"];
+
 /// What came of one policy.
 struct Report {
     name: String,
@@ -83,6 +91,13 @@ impl Report {
             findings: loaded.findings.clone(),
             loaded: Some(loaded),
         }
+    }
+
+    /// Whether what is handed out amounts to root on the host.
+    fn is_root(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| ROOT.contains(&finding.id))
     }
 
     fn number(&self, severity: Severity) -> usize {
@@ -111,33 +126,66 @@ fn tell(console: Console, reports: &[Report], unread: &[Problem]) {
     }
 }
 
-/// `ok: policies/ci.toml: 12 tests pass, 1 warning`.
+/// `ok: policies/ci.toml: 12 tests pass, 1 warning`, and the verdict on root.
 fn summary(text: &mut Text, report: &Report) {
+    let name = report.source.name();
     let mut words = Vec::new();
-    let verdict = match &report.loaded {
-        Some(loaded) => {
-            words.push(match loaded.policy.tests() {
-                0 => "it has no tests".to_owned(),
-                number => format!("{} pass", count(number, "test")),
-            });
-            piece(Style::Good, "ok")
-        }
-        None => piece(Style::Bad, "broken"),
-    };
+    if let Some(loaded) = &report.loaded {
+        words.push(match loaded.policy.tests() {
+            0 => "it has no tests".to_owned(),
+            number => format!("{} pass", count(number, "test")),
+        });
+    }
     for (severity, noun) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
         let number = report.number(severity);
         if number > 0 {
             words.push(count(number, noun));
         }
     }
+    let words = words.join(", ");
+    if report.loaded.is_none() {
+        text.line([
+            piece(Style::Bad, "broken"),
+            plain(format_args!(": {name}: {words}")),
+        ]);
+        return;
+    }
     text.line([
-        verdict,
-        plain(format_args!(
-            ": {}: {}",
-            report.source.name(),
-            words.join(", ")
-        )),
+        piece(Style::Good, "ok"),
+        plain(format_args!(": {name}: {words}")),
     ]);
+    if let Some(loaded) = &report.loaded {
+        text.say(hands_out(&loaded.policy));
+    }
+    if report.is_root() {
+        text.line([
+            piece(Style::Careful, "root"),
+            plain(": whoever can use this socket can be root on the host; see the warnings above"),
+        ]);
+    } else {
+        text.say("root: nothing that it hands out amounts to root on the host");
+    }
+}
+
+/// `hands out: 5 of 120 operations: 3 safe-read, 2 shows-secrets`.
+fn hands_out(policy: &Policy) -> String {
+    let effects = policy.effects();
+    let reached = effects.iter().filter(|effect| effect.access.is_reachable());
+    let mut by_risk: BTreeMap<Risk, usize> = BTreeMap::new();
+    for effect in reached.clone() {
+        *by_risk.entry(effect.risk).or_default() += 1;
+    }
+    let kinds: Vec<String> = by_risk
+        .iter()
+        .map(|(risk, number)| format!("{number} {}", risk_code(*risk)))
+        .collect();
+    let colon = if kinds.is_empty() { "" } else { ": " };
+    format!(
+        "hands out: {} of {} operations{colon}{}",
+        reached.count(),
+        effects.len(),
+        kinds.join(", ")
+    )
 }
 
 /// The answer for programs.
@@ -154,6 +202,7 @@ struct PolicyDocument {
     file: String,
     loads: bool,
     tests: Option<usize>,
+    root: Option<bool>,
     findings: Vec<Record>,
 }
 
@@ -164,6 +213,7 @@ impl Document {
             file: report.source.name().to_owned(),
             loads: report.loaded.is_some(),
             tests: report.loaded.as_ref().map(|loaded| loaded.policy.tests()),
+            root: report.loaded.as_ref().map(|_| report.is_root()),
             findings: records(&report.source, &report.findings),
         };
         Self {

@@ -73,7 +73,7 @@ impl Console {
     /// A text that is shown as it is: a policy file. On a terminal it is escaped all the same.
     pub(super) fn verbatim(self, text: &str) {
         if io::stdout().is_terminal() {
-            self.answer(Text::new().block(0, text));
+            self.answer(Text::new().block(0, &text.replace('\t', "    ")));
         } else {
             write(io::stdout().lock(), text);
         }

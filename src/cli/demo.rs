@@ -44,7 +44,7 @@ const AT_MOST: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Example: quaygate demo",
-    after_help = "Uses the real Docker if it can be reached, only reading from it, and else a small engine of its own. Ends by itself and leaves nothing behind."
+    after_help = "Uses the real Docker if it can be reached, only reading from it, and else a small engine of its\nown. Ends by itself and leaves nothing behind."
 )]
 pub(super) struct Arguments {
     /// Where Docker listens, as for `run`

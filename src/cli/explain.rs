@@ -12,7 +12,8 @@ use super::Format;
 use super::console::Console;
 use super::exit::Exit;
 use super::run::problems_to;
-use super::text::{Style, Text, piece, plain};
+use super::show::risk_code;
+use super::text::{Piece, Style, Text, piece, plain};
 use crate::diag::Source;
 use crate::docker::operation::Risk;
 use crate::docker::{ApiVersion, Call, Malformed, Operation};
@@ -319,30 +320,15 @@ impl Answer {
     }
 }
 
-/// `policies/ci.toml:9` and what is written there.
-fn line_of(source: &Source, rule: &RuleAt) -> Vec<super::text::Piece> {
-    let written = source
-        .text()
-        .lines()
-        .nth(rule.line.saturating_sub(1))
-        .unwrap_or_default();
+/// `policies/ci.toml:9` and the rule's name; a rule without one is named by its grant.
+fn line_of(source: &Source, rule: &RuleAt) -> Vec<Piece> {
     vec![
         piece(
             Style::Strong,
             format_args!("{}:{}", source.name(), rule.line),
         ),
-        plain(written.trim()),
+        plain(&rule.name),
     ]
-}
-
-/// What a plain grant amounts to, in one word.
-pub(super) fn risk_code(risk: Risk) -> &'static str {
-    match risk {
-        Risk::SafeRead => "safe-read",
-        Risk::LeaksSecrets => "shows-secrets",
-        Risk::ChangesState => "changes-state",
-        Risk::HostRoot => "host-root",
-    }
 }
 
 /// The answer for programs.

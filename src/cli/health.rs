@@ -29,10 +29,10 @@ use crate::settings::{Docker, Environment, runtime_dir};
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Example: quaygate health\n\nIn compose:\n  healthcheck:\n    test: [\"CMD\", \"quaygate\", \"health\"]",
-    after_help = "Each gate is sent GET /_ping through its socket; any answer counts, also a refusal (which the audit log then shows). Docker is asked directly."
+    after_help = "Each gate is sent GET /_ping through its socket; any answer counts, also a refusal (which the\naudit log then shows). Docker is asked directly."
 )]
 pub(super) struct Arguments {
-    /// Only the gates of these policies [default: every DIR/*/docker.sock of the runtime directory]
+    /// Only the gates of these policies [default: every socket in the runtime directory]
     #[arg(value_name = "POLICY")]
     policies: Vec<String>,
 

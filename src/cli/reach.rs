@@ -135,12 +135,12 @@ fn refused(me: &Me) -> Vec<String> {
 fn denied((mode, uid, gid): (u32, u32, u32), group: Option<&str>, me: &Me) -> Vec<String> {
     let group = group.map_or_else(
         || format!("gid {gid}"),
-        |name| format!("`{name}` (gid {gid})"),
+        |name| format!("group `{name}` (gid {gid})"),
     );
     let who = format!("this process runs as uid {}, gid {}", me.uid, me.gid);
     if me.uid == 0 || me.uid == uid || me.gid == gid || me.groups.contains(&gid) {
         return vec![
-            format!("the file mode {mode:04o} of uid {uid}, group {group} would let it in ({who}), so something else refuses:"),
+            format!("the file mode {mode:04o} of uid {uid}, {group} would let it in ({who}), so something else refuses:"),
             "a user namespace (userns-remap: --userns=host), SELinux (--security-opt label=disable), or AppArmor".to_owned(),
         ];
     }
@@ -152,7 +152,7 @@ fn denied((mode, uid, gid): (u32, u32, u32), group: Option<&str>, me: &Me) -> Ve
         ];
     }
     let mut advice = vec![
-        format!("it belongs to group {group} with mode {mode:04o}; {who}, not in that group"),
+        format!("it belongs to {group} with mode {mode:04o}; {who}, not in that group"),
         format!("compose:     group_add: [\"{gid}\"]"),
         format!(
             "docker run:  --group-add {gid}    (or --user {}:{gid})",
@@ -249,25 +249,71 @@ mod tests {
     #[test]
     fn a_socket_of_another_group_names_the_group_and_the_line_that_mends_it() {
         let (host, container) = (me(false), me(true));
-        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o660, 999), &container), @"");
-        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o660, 998), &host), @"");
-        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o600, 0), &container), @"");
+        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o660, 999), &container), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: permission denied
+          it belongs to group `docker` (gid 999) with mode 0660; this process runs as uid 1000, gid 1000, not in that group
+          compose:     group_add: ["999"]
+          docker run:  --group-add 999    (or --user 1000:999)
+        "#);
+        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o660, 998), &host), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: permission denied
+          it belongs to gid 998 with mode 0660; this process runs as uid 1000, gid 1000, not in that group
+          compose:     group_add: ["998"]
+          docker run:  --group-add 998    (or --user 1000:998)
+          systemd:     SupplementaryGroups=998
+        "#);
+        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o600, 0), &container), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: permission denied
+          only its owner, uid 0, may connect (mode 0600); this process runs as uid 1000, gid 1000
+          compose:     user: "0"
+          docker run:  --user 0
+        "#);
         let member = Me {
             groups: vec![999],
             ..me(true)
         };
-        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o660, 999), &member), @"");
-        insta::assert_snapshot!(say(Errno::ACCESS, &Sight::Hidden, &host), @"");
+        insta::assert_snapshot!(say(Errno::ACCESS, &socket(0o660, 999), &member), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: permission denied
+          the file mode 0660 of uid 0, group `docker` (gid 999) would let it in (this process runs as uid 1000, gid 1000), so something else refuses:
+          a user namespace (userns-remap: --userns=host), SELinux (--security-opt label=disable), or AppArmor
+        "#);
+        insta::assert_snapshot!(say(Errno::ACCESS, &Sight::Hidden, &host), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: permission denied on the way to it
+          uid 1000 may not look into a directory above it: run as root, or give it search permission (`namei -l /var/run/docker.sock` shows which)
+        "#);
     }
 
     #[test]
     fn a_socket_that_is_not_there_says_what_to_mount_or_start() {
         let (host, container) = (me(false), me(true));
-        insta::assert_snapshot!(say(Errno::NOENT, &Sight::Missing, &container), @"");
-        insta::assert_snapshot!(say(Errno::NOENT, &Sight::Missing, &host), @"");
-        insta::assert_snapshot!(say(Errno::CONNREFUSED, &socket(0o660, 999), &container), @"");
-        insta::assert_snapshot!(say(Errno::CONNREFUSED, &socket(0o660, 999), &host), @"");
-        insta::assert_snapshot!(say(Errno::CONNREFUSED, &Sight::Directory, &container), @"");
-        insta::assert_snapshot!(say(Errno::CONNREFUSED, &Sight::NoSocket, &host), @"");
+        insta::assert_snapshot!(say(Errno::NOENT, &Sight::Missing, &container), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: there is no such file
+          mount it into this container:
+          compose:     volumes: ["/var/run/docker.sock:/var/run/docker.sock"]
+          docker run:  -v /var/run/docker.sock:/var/run/docker.sock
+        "#);
+        insta::assert_snapshot!(say(Errno::NOENT, &Sight::Missing, &host), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: there is no such file
+          is Docker installed and running (`systemctl status docker`)?
+          a rootless engine has $XDG_RUNTIME_DIR/docker.sock: name it with --docker unix:///path
+        "#);
+        insta::assert_snapshot!(say(Errno::CONNREFUSED, &socket(0o660, 999), &container), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: nobody listens there
+          Docker is stopped, or was restarted and has a new socket, while the mounted file is still the old one:
+          restart this container; to be spared that, mount the socket's directory instead of the file
+        "#);
+        insta::assert_snapshot!(say(Errno::CONNREFUSED, &socket(0o660, 999), &host), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: nobody listens there
+          Docker is stopped: start it (`systemctl start docker`)
+        "#);
+        insta::assert_snapshot!(say(Errno::CONNREFUSED, &Sight::Directory, &container), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: it is a directory
+          Docker makes an empty directory when a container mounts a path that does not exist:
+          remove the container, `rmdir /var/run/docker.sock` on the host, start Docker, and try again
+        "#);
+        insta::assert_snapshot!(say(Errno::CONNREFUSED, &Sight::NoSocket, &host), @r#"
+        warning: cannot reach Docker at unix:///var/run/docker.sock: it is not a socket
+          name Docker's socket with --docker unix:///path
+        "#);
     }
 }

@@ -23,20 +23,20 @@ use crate::settings::LogFormat;
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Example: quaygate run traefik ./policies/ci.toml",
-    after_help = "A POLICY with a `/` or ending in `.toml` is a file, or a directory of such files; any other word is a built-in policy (`quaygate show` lists them). A service mounts the directory of its socket and gets DOCKER_HOST=unix:///…; the exact lines are printed at start."
+    after_help = "A POLICY with a `/` or ending in `.toml` is a file or a directory of such files; any other word\nis a built-in policy (`quaygate show` lists them). A service mounts the directory of its socket\nand gets DOCKER_HOST=unix:///…; the exact lines are printed at start."
 )]
 pub(super) struct Arguments {
     /// Policies: files, directories of files, or names of built-in ones
     #[arg(required = true, value_name = "POLICY")]
     pub(super) policies: Vec<String>,
 
-    /// Where Docker listens: unix:///path, /path or tcp://host:port [default: $DOCKER_HOST, else
+    /// Where Docker listens: unix:///path or tcp://host:port [default: $DOCKER_HOST, else
     /// unix:///var/run/docker.sock]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) docker: Option<String>,
 
-    /// Where sockets are made, as DIR/<policy>/docker.sock [default: /run/quaygate, or
-    /// $XDG_RUNTIME_DIR/quaygate when not root]
+    /// Sockets are DIR/<policy>/docker.sock [default: /run/quaygate, or $XDG_RUNTIME_DIR/quaygate
+    /// when not root]
     #[arg(long, value_name = "DIR")]
     pub(super) runtime_dir: Option<PathBuf>,
 
@@ -48,8 +48,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "OUTPUT", default_value = "stdout", value_parser = output)]
     pub(super) audit: Output,
 
-    /// Which allowed calls are recorded: all, changes (what changes state, streams or tunnels) or
-    /// none; refusals always are
+    /// Which allowed calls are recorded: all, changes (also streams and tunnels) or none; refusals
+    /// always are
     #[arg(long, value_name = "WHICH", default_value = "changes", value_parser = keep)]
     pub(super) audit_allowed: Keep,
 
@@ -131,7 +131,7 @@ fn refuse(console: Console, refusal: Refusal) -> Exit {
         }
         Refusal::Policies(problems) => {
             problems_to(console, &problems);
-            console.error("nothing was started: mend the policies above");
+            console.error("nothing was started");
             Exit::Usage
         }
         Refusal::Machine(messages) => {

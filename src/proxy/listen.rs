@@ -61,57 +61,87 @@ pub struct Listening {
 }
 
 /// Opens every socket, or none: what was opened is closed and removed again when one fails. All
-/// failures are told at once.
+/// failures are told at once, and what is wrong with the plans before anything is made.
 pub fn bind_all(plans: &[Plan<'_>]) -> Result<Vec<Listening>, Vec<BindError>> {
-    let mut bound = Vec::new();
-    let mut failures = Vec::new();
-    for plan in plans {
-        match bind(plan) {
-            Ok(pair) => bound.push(pair),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    // A socket that does not listen yet looks stale to the next one of the same path, however it
-    // is spelled: the one that lost its place says so.
-    let lost = |file: &SocketFile| !file.is_still_ours().unwrap_or(false);
-    let taken = bound.iter().filter(|(_, file)| lost(file));
-    failures.extend(taken.map(|(_, file)| BindError::Taken {
-        path: file.path.clone(),
-    }));
+    let rights = all(plans.iter().map(Rights::of))
+        .map_err(|wrong| wrong.into_iter().flatten().collect::<Vec<_>>())?;
+    let bound = all(plans
+        .iter()
+        .zip(&rights)
+        .map(|(plan, rights)| bind(plan.path, rights)))?;
+    let open = all(bound.into_iter().map(Listening::start))?;
+    // A socket that does not listen yet looks stale to another one of the same path, be it ours
+    // under a second spelling or another gate's that starts just now. From here on it looks alive,
+    // so whoever has lost its place knows by now.
+    let lost = open
+        .iter()
+        .filter(|open| !open.file.is_still_ours().unwrap_or(false));
+    let lost: Vec<_> = lost
+        .map(|open| BindError::Taken {
+            path: open.file.path.clone(),
+        })
+        .collect();
+    if lost.is_empty() { Ok(open) } else { Err(lost) }
+}
 
-    let mut open = Vec::new();
-    if failures.is_empty() {
-        for (socket, file) in bound {
-            match rustix::net::listen(&socket, BACKLOG) {
-                Ok(()) => open.push(Listening {
-                    listener: socket.into(),
-                    file,
-                }),
-                Err(error) => failures.push(BindError::io("listen on", &file.path, error.into())),
-            }
+/// All results, or all errors.
+fn all<T, E>(results: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, Vec<E>> {
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for result in results {
+        match result {
+            Ok(value) => good.push(value),
+            Err(error) => bad.push(error),
         }
     }
-    if failures.is_empty() {
-        Ok(open)
-    } else {
-        Err(failures)
+    if bad.is_empty() { Ok(good) } else { Err(bad) }
+}
+
+/// Mode, owner and group as numbers.
+struct Rights {
+    mode: Mode,
+    owner: Option<Uid>,
+    group: Option<Gid>,
+}
+
+impl Rights {
+    fn of(plan: &Plan<'_>) -> Result<Self, Vec<BindError>> {
+        let path = plan.path;
+        let bytes = path.as_os_str().as_bytes().len();
+        let too_long = (bytes > LONGEST_PATH).then(|| BindError::TooLong {
+            path: path.to_owned(),
+            bytes,
+        });
+        let owner = resolve(plan.socket.owner.as_ref(), names::Kind::User);
+        let group = resolve(plan.socket.group.as_ref(), names::Kind::Group);
+        match (too_long, owner, group) {
+            (None, Ok(owner), Ok(group)) => Ok(Self {
+                mode: Mode::from_raw_mode(plan.socket.mode & 0o777),
+                owner: owner.map(Uid::from_raw),
+                group: group.map(Gid::from_raw),
+            }),
+            (too_long, owner, group) => Err(too_long
+                .into_iter()
+                .chain(owner.err())
+                .chain(group.err())
+                .collect()),
+        }
+    }
+}
+
+impl Listening {
+    fn start((socket, file): (OwnedFd, SocketFile)) -> Result<Self, BindError> {
+        rustix::net::listen(&socket, BACKLOG)
+            .map_err(|error| BindError::io("listen on", &file.path, error.into()))?;
+        Ok(Self {
+            listener: socket.into(),
+            file,
+        })
     }
 }
 
 /// Binds one socket without listening yet.
-fn bind(plan: &Plan<'_>) -> Result<(OwnedFd, SocketFile), BindError> {
-    let path = plan.path;
-    let bytes = path.as_os_str().as_bytes();
-    if bytes.len() > LONGEST_PATH {
-        return Err(BindError::TooLong {
-            path: path.to_owned(),
-            bytes: bytes.len(),
-        });
-    }
-    let mode = Mode::from_raw_mode(plan.socket.mode & 0o777);
-    let owner = resolve(plan.socket.owner.as_ref(), names::Kind::User)?.map(Uid::from_raw);
-    let group = resolve(plan.socket.group.as_ref(), names::Kind::Group)?.map(Gid::from_raw);
-
+fn bind(path: &Path, rights: &Rights) -> Result<(OwnedFd, SocketFile), BindError> {
     make_parents(path)?;
     clear_the_way(path)?;
 
@@ -126,11 +156,11 @@ fn bind(plan: &Plan<'_>) -> Result<(OwnedFd, SocketFile), BindError> {
     let address = SocketAddrUnix::new(path).map_err(failed("name"))?;
     // Linux makes the file with the mode of the socket, less the umask (unix_bind_bsd in
     // net/unix/af_unix.c): never wider than asked for.
-    rustix::fs::fchmod(&socket, mode).map_err(failed("set the mode of"))?;
+    rustix::fs::fchmod(&socket, rights.mode).map_err(failed("set the mode of"))?;
     rustix::net::bind(&socket, &address).map_err(failed("create"))?;
     let file = SocketFile::hold(path).map_err(|e| BindError::io("look at", path, e))?;
-    file.give_to(owner, group)?;
-    file.set_mode(mode)?;
+    file.give_to(rights.owner, rights.group)?;
+    file.set_mode(rights.mode)?;
     Ok((socket, file))
 }
 

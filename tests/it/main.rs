@@ -6,6 +6,7 @@
 //! | `forward` | what is allowed reaches Docker unchanged in meaning, and so does the answer |
 //! | `deny` | what is not allowed never reaches Docker, and the caller learns why |
 //! | `tunnel` | attach and exec carry bytes both ways, half-closes included |
+//! | `cli` | what the command line says, where, and with which exit code |
 //! | `limits` | heads, bodies, time and connections are bounded |
 //! | `audit` | every call leaves the record it owes |
 //! | `replay` | every request that real clients were seen to send passes |
@@ -27,6 +28,7 @@ mod support;
 mod agree;
 mod architecture;
 mod audit;
+mod cli;
 mod deny;
 mod forward;
 mod limits;

@@ -64,6 +64,12 @@ impl Report<'_> {
         }
         text.gap();
         text.table(2, self.posts.iter().map(post_row).collect());
+        if let Some(room) = self.room() {
+            text.gap();
+            text.say(format_args!(
+                "room for {room} connections at a time, by the limit of open files"
+            ));
+        }
         text.append(self.warnings());
         text.append(paste(self.posts, in_container));
         text
@@ -132,6 +138,16 @@ impl Report<'_> {
             ));
         }
         for post in self.posts {
+            let directory = post.socket.parent().unwrap_or_else(|| Path::new("/"));
+            if is_shared_with_others(directory, self.posts) {
+                lines.push(format!(
+                    "{} holds more than the socket of `{}`: a service that mounts it sees all of it; give the socket a directory of its own",
+                    directory.display(),
+                    post.loaded.policy.name()
+                ));
+            }
+        }
+        for post in self.posts {
             let findings = post.loaded.findings.iter();
             let warnings = findings
                 .filter(|found| found.severity == Severity::Warning)
@@ -192,18 +208,24 @@ fn post_row(post: &Post) -> Vec<crate::cli::text::Piece> {
     ]
 }
 
-/// `0660 root:docker`, as far as the policy says.
+/// `0660 group docker`, as far as the policy says.
 fn rights(socket: &Socket) -> String {
-    let name = |who: &Option<Principal>| match who {
-        None => String::new(),
-        Some(Principal::Id(id)) => id.to_string(),
-        Some(Principal::Name(name)) => name.clone(),
-    };
-    let (owner, group) = (name(&socket.owner), name(&socket.group));
-    if owner.is_empty() && group.is_empty() {
-        return format!("{:04o}", socket.mode);
+    let mut words = vec![format!("{:04o}", socket.mode)];
+    for (what, who) in [("owner", &socket.owner), ("group", &socket.group)] {
+        match who {
+            None => {}
+            Some(Principal::Id(id)) => words.push(format!("{what} {id}")),
+            Some(Principal::Name(name)) => words.push(format!("{what} {name}")),
+        }
     }
-    format!("{:04o} {owner}:{group}", socket.mode)
+    words.join(" ")
+}
+
+/// Whether a directory holds more than these sockets: a service that mounts it sees that too.
+fn is_shared_with_others(directory: &Path, posts: &[Post]) -> bool {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut others = entries.filter(|entry| posts.iter().all(|post| post.socket != entry.path()));
+    others.next().is_some()
 }
 
 /// What makes a service use its gate. The directory is mounted, not the socket: a mounted file
@@ -247,3 +269,6 @@ fn paste(posts: &[Post], in_container: bool) -> Text {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
