@@ -597,11 +597,11 @@ fn half_closed_client_still_gets_its_answer() {
 
 #[test]
 fn client_that_goes_away_is_hung_up_on_at_the_engine() {
-    // Before the head, while the head's body is idle, after its own half-close.
-    for case in ["waiting", "streaming", "half-closed"] {
+    // Before the head; while the answer's body is idle.
+    for case in ["waiting", "streaming"] {
         let (docker, gate) = workshop(move |exchange| {
             exchange.read_body();
-            if case != "waiting" {
+            if case == "streaming" {
                 exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
             }
             exchange.wait_gone();
@@ -609,12 +609,63 @@ fn client_that_goes_away_is_hung_up_on_at_the_engine() {
 
         let mut client = gate.client();
         client.send("GET", "/events");
-        docker.wait_received(b"\r\n\r\n");
-        if case != "waiting" {
+        docker.wait_requests(1);
+        if case == "streaming" {
             client.read_head();
         }
-        if case == "half-closed" {
-            client.half_close();
+        drop(client);
+
+        docker.wait_gone(0);
+    }
+}
+
+#[test]
+fn client_that_goes_away_after_it_stopped_sending_is_hung_up_on_too() {
+    let (docker, gate) = workshop(|exchange| {
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
+        exchange.read_to_eof();
+        exchange.wait_gone();
+    });
+
+    let mut client = gate.client();
+    client.send("GET", "/events").half_close();
+    client.read_head();
+    docker.wait_half_closed(0);
+    drop(client);
+
+    docker.wait_gone(0);
+}
+
+#[test]
+fn client_that_goes_away_is_noticed_while_bytes_are_stuck() {
+    // The client does not read and leaves; the engine does not read and the client leaves.
+    for (request, stuck) in [
+        (
+            "GET /images/app/get HTTP/1.1\r\nHost: docker\r\n\r\n",
+            "down",
+        ),
+        (
+            "POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-tar\r\nContent-Length: 1073741824\r\n\r\n",
+            "up",
+        ),
+    ] {
+        let blocked = Signal::new();
+        let pushed = blocked.clone();
+        let (docker, gate) = workshop(move |exchange| {
+            if stuck == "down" {
+                exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n");
+                push_until_blocked(exchange.stream());
+                pushed.set();
+            }
+            exchange.wait_gone();
+        });
+
+        let mut client = gate.client();
+        client.send_raw(request);
+        if stuck == "up" {
+            push_until_blocked(&client.writer());
+        } else {
+            blocked.wait();
         }
         drop(client);
 

@@ -366,6 +366,26 @@ fn client_that_goes_away_closes_the_tunnel_at_the_engine() {
 }
 
 #[test]
+fn client_that_goes_away_after_it_stopped_sending_closes_the_tunnel_too() {
+    for (request, answer, status) in ways() {
+        let (docker, gate) = workshop(move |exchange| {
+            exchange.read_body();
+            exchange.send(answer);
+            exchange.read_to_eof();
+            exchange.wait_gone();
+        });
+
+        let mut client = gate.client();
+        open(&mut client, &request, status);
+        client.half_close();
+        docker.wait_half_closed(0);
+        drop(client);
+
+        docker.wait_gone(0);
+    }
+}
+
+#[test]
 fn engine_that_goes_away_closes_the_client_after_its_bytes() {
     for (request, answer, status) in ways() {
         let (_docker, gate) = workshop(move |exchange| {

@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -195,12 +195,14 @@ impl FakeDocker {
             .changed
             .wait_timeout_while(seen, DEADLINE, |seen| !fact(seen))
             .unwrap();
+        let received = String::from_utf8_lossy(&seen.received.concat()).into_owned();
+        let (requests, connections) = (seen.requests.len(), seen.received.len());
+        // A panic with the lock held would poison it for the scripts, and for our own end.
+        drop(seen);
         assert!(
             !late.timed_out(),
-            "waited {DEADLINE:?} in vain: {what}; the engine received {} requests on {} connections:\n{}",
-            seen.requests.len(),
-            seen.received.len(),
-            String::from_utf8_lossy(&seen.received.concat()),
+            "waited {DEADLINE:?} in vain: {what}; the engine received {requests} requests on \
+             {connections} connections:\n{received:.2000}",
         );
     }
 }
@@ -208,7 +210,12 @@ impl FakeDocker {
 impl Drop for FakeDocker {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        for stream in self.shared.seen.lock().unwrap().streams.values() {
+        let seen = self.shared.seen.lock();
+        for stream in seen
+            .unwrap_or_else(PoisonError::into_inner)
+            .streams
+            .values()
+        {
             drop(stream.shutdown(Shutdown::Both));
         }
         // Wakes the accept loop.
