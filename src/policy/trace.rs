@@ -1,6 +1,6 @@
 //! Why each rule did or did not apply.
 //!
-//! INVARIANT: a trace is made by the very walk that decides, watched by an [`Observer`]; there is no
+//! INVARIANT: a trace is made by the very walk that decides, watched by an `Observer`; there is no
 //! second implementation that could disagree. Held by `the_trace_says_what_decide_says`.
 
 use crate::diag::escape;
