@@ -14,20 +14,34 @@ pub struct Builtin {
     pub text: &'static str,
 }
 
-/// All of them, in the order in which they are shown.
-pub const ALL: &[Builtin] = &[
-    Builtin {
-        name: "read-only",
-        text: include_str!("../../policies/read-only.toml"),
-    },
-    Builtin {
-        name: "traefik",
-        text: include_str!("../../policies/traefik.toml"),
-    },
-    Builtin {
-        name: "docker-cli-viewer",
-        text: include_str!("../../policies/docker-cli-viewer.toml"),
-    },
+/// One row per file of `policies/`.
+macro_rules! ready {
+    ($($name:literal,)*) => {
+        &[$(Builtin {
+            name: $name,
+            text: include_str!(concat!("../../policies/", $name, ".toml")),
+        },)*]
+    };
+}
+
+/// All of them, in the order in which they are shown: for people first, then by service.
+pub const ALL: &[Builtin] = ready![
+    "read-only",
+    "docker-cli-viewer",
+    "autoheal",
+    "beszel",
+    "diun",
+    "dozzle",
+    "glances",
+    "homepage",
+    "kafka",
+    "netdata",
+    "portainer-viewer",
+    "prometheus",
+    "telegraf",
+    "traefik",
+    "uptime-kuma",
+    "vector",
 ];
 
 /// The policy of this name, ready to be read.
@@ -95,11 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_is_none() {
+    fn what_has_a_name_is_found_and_nothing_else_is() {
         assert!(builtin("nothing").is_none());
-        assert_eq!(
-            names().collect::<Vec<_>>(),
-            ["read-only", "traefik", "docker-cli-viewer"]
-        );
+        assert!(names().all(|name| builtin(name).is_some()));
     }
 }
