@@ -11,6 +11,7 @@
 //! | `audit` | every call leaves the record it owes |
 //! | `replay` | every request that real clients were seen to send passes |
 //! | `agree` | the gate and `quaygate explain` decide alike |
+//! | `policies` | the ready policies let their services work, and nobody do more |
 //! | `architecture` | imports point downwards, pure code stays pure, files stay short |
 
 #![expect(
@@ -32,5 +33,6 @@ mod cli;
 mod deny;
 mod forward;
 mod limits;
+mod policies;
 mod replay;
 mod tunnel;
