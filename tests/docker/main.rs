@@ -13,6 +13,7 @@
 )]
 
 mod cli;
+mod image;
 mod inside;
 mod outage;
 mod stage;
