@@ -100,4 +100,6 @@ fn usage(console: Console, error: &clap::Error) -> Exit {
 }
 
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod tests;

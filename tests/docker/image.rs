@@ -188,10 +188,8 @@ impl GateContainer {
 impl Drop for GateContainer {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!(
-                "--- the gate: {:?}",
-                docker(engine(), &["logs", &self.name])
-            );
+            let said = docker(engine(), &["logs", &self.name]);
+            eprintln!("--- the gate: {}{}", said.out, said.err);
         }
         docker(engine(), &["rm", "--force", &self.name]);
         docker(engine(), &["volume", "rm", "--force", &self.volume]);
@@ -299,7 +297,8 @@ impl Example {
 impl Drop for Example {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- compose: {:?}", self.compose(&["logs"]));
+            let said = self.compose(&["logs"]);
+            eprintln!("--- compose: {}{}", said.out, said.err);
         }
         self.compose(&["down", "--volumes", "--timeout", "2"]);
     }
