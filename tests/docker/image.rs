@@ -87,7 +87,7 @@ fn traefik_example_starts_and_looks_but_creates_nothing() {
     let example = Example::up("traefik");
 
     let list = example.curl(&["http://docker/v1.41/containers/json"]);
-    assert!(list.contains(&example.container("traefik")), "{list}");
+    assert!(list.contains(&example.container), "{list}");
     let create = example.curl(&["-X", "POST", "http://docker/v1.41/containers/create"]);
     assert!(create.contains("ContainerCreate"), "{create}");
 }
@@ -225,6 +225,8 @@ fn build_image() {
 /// A compose example that is up; the service's own image is played by ours.
 struct Example {
     service: &'static str,
+    /// The id of the service's container.
+    container: String,
     project: String,
     dir: TempDir,
 }
@@ -232,8 +234,9 @@ struct Example {
 impl Example {
     fn up(service: &'static str) -> Self {
         build_image();
-        let example = Self {
+        let mut example = Self {
             service,
+            container: String::new(),
             project: name(service),
             dir: tempfile::Builder::new().prefix("qgx").tempdir().unwrap(),
         };
@@ -246,11 +249,13 @@ impl Example {
         );
         fs::write(example.stand_in(), stand_in).unwrap();
         example.compose(&["up", "-d"]).ok();
-        for container in ["gate", service] {
+        for part in ["gate", service] {
+            let id = example.compose(&["ps", "-q", part]).ok();
+            id.trim().clone_into(&mut example.container);
             assert_eq!(
-                inspect(&example.container(container), HARDENED),
+                inspect(&example.container, HARDENED),
                 "true [ALL] [no-new-privileges:true]",
-                "{container}"
+                "{part}"
             );
         }
         example
@@ -275,15 +280,9 @@ impl Example {
         finished(at_engine(&mut compose))
     }
 
-    /// The id of a service's container.
-    fn container(&self, service: &str) -> String {
-        self.compose(&["ps", "-q", service]).ok().trim().to_owned()
-    }
-
     /// Runs a command in the service's container.
     fn exec(&self, command: &[&str]) -> Done {
-        let container = self.container(self.service);
-        docker(engine(), &[&["exec", &container], command].concat())
+        docker(engine(), &[&["exec", &self.container], command].concat())
     }
 
     /// Asks the gate from the service's container, with curl.
