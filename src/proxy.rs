@@ -37,6 +37,7 @@ use crate::engine::EngineState;
 use crate::policy::Policy;
 use dial::Address;
 use limits::Limits;
+use seat::Houses;
 
 /// One policy and the socket it guards.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Set once the process is to end: no connection takes another request.
     draining: AtomicBool,
+    /// Which places of which socket are taken.
+    houses: Houses,
 }
 
 impl Shared {
@@ -71,6 +74,7 @@ impl Shared {
             audit,
             limits,
             draining: AtomicBool::new(false),
+            houses: Houses::default(),
         }
     }
 

@@ -5,9 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, Serving};
@@ -17,6 +18,9 @@ use crate::facts::Caller;
 
 /// How long to wait after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// After so many newcomers in a row those who are in, and other sockets, have a turn.
+const IN_A_ROW: u8 = 16;
 
 /// Serves one gate until `ended` says so.
 pub(super) async fn serve(gate: Gate, shared: Arc<Shared>, mut ended: watch::Receiver<bool>) {
@@ -28,42 +32,53 @@ pub(super) async fn serve(gate: Gate, shared: Arc<Shared>, mut ended: watch::Rec
         }
     };
     let audit = shared.audit.for_policy(gate.policy.name());
-    let mut house = House::new(Arc::new(Serving {
+    let mut door = Door::new(Arc::new(Serving {
+        house: shared.houses.of(gate.policy.name()),
         policy: gate.policy,
         audit,
         shared,
     }));
+    let mut in_a_row = 0;
     loop {
+        in_a_row += 1;
+        if in_a_row >= IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => house.admit(stream).await,
-                Err(error) => house.no_accept(&error).await,
+                Ok((stream, _)) => door.admit(stream).await,
+                Err(error) => door.no_accept(&error).await,
             },
-            Some(left) = house.guests.join_next_with_id() => house.leave(left),
+            Some(left) = door.guests.join_next_with_id() => door.leave(left),
             _ = ended.changed() => break,
         }
     }
     drop(listener);
-    house.drain().await;
+    door.drain().await;
 }
 
-/// The connections of one gate.
-struct House {
+/// The connections of one gate that this thread carries.
+struct Door {
     serving: Arc<Serving>,
     guests: JoinSet<()>,
     seats: HashMap<Id, (Arc<Seat>, AbortHandle)>,
     turns: Arc<Turns>,
+    places: usize,
     accept_failed: bool,
+    crowded: bool,
 }
 
-impl House {
+impl Door {
     fn new(serving: Arc<Serving>) -> Self {
         Self {
+            places: serving.places(),
             serving,
             guests: JoinSet::new(),
             seats: HashMap::new(),
             turns: Arc::new(Turns::default()),
             accept_failed: false,
+            crowded: false,
         }
     }
 
@@ -71,14 +86,22 @@ impl House {
     async fn admit(&mut self, stream: UnixStream) {
         self.accept_failed = false;
         let caller = identify(&stream);
-        let full = self.seats.len() >= self.serving.policy.limits().connections;
-        if full && !self.make_room() {
-            Connection::new(Arc::clone(&self.serving), stream, caller, None)
-                .turn_away()
-                .await;
-            return;
+        if self.serving.house.is_full(self.places) {
+            // Who came or left in the same moment has not been run yet: a newcomer has not said
+            // that it is idle, and a place not been given back. This also lets everybody else have
+            // a turn between any two newcomers to a full house.
+            yield_now().await;
+            while let Some(left) = self.guests.try_join_next_with_id() {
+                self.leave(left);
+            }
+            if self.serving.house.is_full(self.places) && !self.make_room() {
+                self.turn_away(stream, caller);
+                return;
+            }
         }
-        let seat = Arc::new(Seat::new(Arc::clone(&self.turns)));
+        self.crowded = false;
+        let seat = Seat::new(Arc::clone(&self.turns), Arc::clone(&self.serving.house));
+        let seat = Arc::new(seat);
         let connection = Connection::new(
             Arc::clone(&self.serving),
             stream,
@@ -87,6 +110,24 @@ impl House {
         );
         let handle = self.guests.spawn(connection.serve());
         self.seats.insert(handle.id(), (seat, handle));
+    }
+
+    /// Tells a client that there is no place, if there is room for that.
+    fn turn_away(&mut self, stream: UnixStream, caller: Caller) {
+        if !std::mem::replace(&mut self.crowded, true) {
+            tracing::warn!(
+                policy = %self.serving.policy.name(),
+                connections = self.places,
+                "all connections of a socket are in use; clients are turned away"
+            );
+        }
+        if let Some(standing) = self.serving.house.stand() {
+            let connection = Connection::new(Arc::clone(&self.serving), stream, caller, None);
+            self.guests.spawn(async move {
+                connection.turn_away().await;
+                drop(standing);
+            });
+        }
     }
 
     /// Closes the connection that is idle longest; false when every connection carries a request.
@@ -125,9 +166,15 @@ impl House {
         self.seats.remove(&id);
     }
 
+    /// The next attempt would fail at once again: it waits a little, and a connection that is idle
+    /// gives back its descriptors.
     async fn no_accept(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.accept_failed, true) {
             tracing::warn!(policy = %self.serving.policy.name(), %error, "cannot accept connections");
+        }
+        let out_of_files = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+        if out_of_files.contains(&error.raw_os_error()) {
+            self.make_room();
         }
         sleep(ACCEPT_PAUSE).await;
     }

@@ -71,6 +71,7 @@ impl Connection {
         let deadline = Instant::now() + self.serving.shared.limits.body_deadline;
         let mut meter = Meter::request(head.body());
         let mut body = Vec::new();
+        let mut kept = None;
         loop {
             let taken = collect(&mut meter, self.client.inbox.bytes(), &mut body)
                 .map_err(|bad| self.bad_body(call, bad.code(), &bad.to_string()))?;
@@ -80,6 +81,12 @@ impl Connection {
             }
             if meter.is_done() {
                 return Ok(body);
+            }
+            // What came together with its head is in hand already; what must be waited for takes one
+            // of few places.
+            if kept.is_none() {
+                let place = self.keep_body(deadline).await;
+                kept = Some(place.map_err(|refusal| self.body_without_room(call, refusal))?);
             }
             let mut next = std::mem::take(&mut self.client.inbox);
             match self.more(&mut next, deadline).await {

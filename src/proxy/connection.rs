@@ -3,15 +3,18 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::UnixStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Shared;
 use super::exchange::Next;
 use super::identity::{self, Accepted};
 use super::refuse::Refusal;
-use super::seat::Seat;
+use super::seat::{House, Seat};
 use crate::audit::{Audit, Client};
 use crate::facts::Caller;
 use crate::policy::Policy;
@@ -27,6 +30,8 @@ pub(super) struct Serving {
     /// The audit log, bound to this policy.
     pub(super) audit: Audit,
     pub(super) shared: Arc<Shared>,
+    /// What this socket's other threads share.
+    pub(super) house: Arc<House>,
 }
 
 /// A client, and the engine's connection that belongs to it alone.
@@ -39,6 +44,16 @@ pub(super) struct Connection {
     accepted: Accepted,
     identity: Option<Arc<Client>>,
     seat: Option<Arc<Seat>>,
+    /// How many pieces of the present request's head and body were no more than crumbs.
+    crumbs: u32,
+}
+
+impl Serving {
+    /// How many connections this socket takes at a time.
+    pub(super) fn places(&self) -> usize {
+        let policy = self.policy.limits().connections;
+        policy.min(self.shared.limits.connections)
+    }
 }
 
 impl Connection {
@@ -56,6 +71,7 @@ impl Connection {
             accepted: Accepted::now(),
             identity: None,
             seat,
+            crumbs: 0,
         }
     }
 
@@ -63,20 +79,39 @@ impl Connection {
     pub(super) async fn serve(mut self) {
         while !self.serving.shared.draining() {
             match self.exchange().await {
+                // Requests that came in one piece need no wake-up in between; everybody else gets
+                // a turn all the same, clients of other sockets above all.
+                Next::Request if !self.client.inbox.is_empty() => yield_now().await,
                 Next::Request => {}
                 Next::Close => break,
             }
         }
     }
 
-    /// Answers that there is no room, and closes.
+    /// Answers the first request with why there is no place, and closes. An answer that comes before
+    /// the request would be no answer to it: clients drop such a connection without a word.
     pub(super) async fn turn_away(mut self) {
-        let refusal = Refusal::full(self.serving.policy.limits().connections);
-        self.answer(&refusal).await;
+        let patience = self.serving.shared.limits.linger;
+        if let Ok(Some(_request)) = timeout(patience, self.first_bytes()).await {
+            let refusal = self.no_place();
+            self.refuse(refusal).await;
+        }
+    }
+
+    /// Waits for the right to keep one more body in memory.
+    pub(super) async fn keep_body(
+        &self,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, Refusal> {
+        match timeout_at(deadline, self.serving.house.keep_body()).await {
+            Ok(Some(permit)) => Ok(permit),
+            Ok(None) | Err(_) => Err(Refusal::bodies_full()),
+        }
     }
 
     /// Waits for the first bytes of a request, for as long as it takes. `None`: the client is done.
     pub(super) async fn first_bytes(&mut self) -> Option<Buffer> {
+        self.crumbs = 0;
         if self.client.inbox.is_empty() && !self.client.ended {
             if let Some(seat) = &self.seat {
                 seat.idle();
@@ -100,12 +135,20 @@ impl Connection {
         (!held.is_empty()).then_some(held)
     }
 
-    /// Adds the next bytes of a head. `Err` carries nothing when the client left in the middle.
+    /// Adds the next bytes of a head, or of a body that is read here. `Err` carries nothing when the
+    /// client left in the middle.
+    ///
+    /// SECURITY: hundreds of clients that send byte after byte would keep this thread busy with
+    /// wake-ups, at the expense of the other sockets' clients. Who goes on sending crumbs is looked
+    /// after more and more rarely; they gather meanwhile, in the kernel.
     pub(super) async fn more(
         &mut self,
         held: &mut Buffer,
         deadline: Instant,
     ) -> Result<(), Option<Refusal>> {
+        if let Some(pause) = pause(self.crumbs) {
+            sleep_until(deadline.min(Instant::now() + pause)).await;
+        }
         let read = timeout_at(
             deadline,
             poll_fn(|cx| {
@@ -119,6 +162,7 @@ impl Connection {
         match read {
             Ok(Ok(count)) if count > 0 => {
                 held.filled(count);
+                self.crumbs += u32::from(count < CRUMB);
                 Ok(())
             }
             Ok(_) => Err(None),
@@ -135,6 +179,26 @@ impl Connection {
                 .get_or_insert_with(|| Arc::new(identity::identify(&caller, accepted))),
         )
     }
+}
+
+/// A piece of a head or body that is smaller than any program's buffer. More bytes than the kernel
+/// queues of a client that writes them one by one (some hundred), so that being slow to look does
+/// not make a meal of crumbs.
+const CRUMB: usize = 1024;
+
+/// As many crumbs are read as soon as they come. Clients send a head in one to three pieces; who
+/// types one by hand does not notice what comes after these.
+const PATIENCE: u32 = 4;
+
+/// How long to wait before reading on, after so many crumbs. Not to the point, so that those who
+/// began together do not come back together.
+fn pause(crumbs: u32) -> Option<Duration> {
+    let doublings = crumbs.checked_sub(PATIENCE)?.min(6);
+    let pause = Duration::from_millis(10 << doublings);
+    let odd = SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |time| time.subsec_micros() % 1024);
+    Some(pause + pause.saturating_mul(odd) / 1024)
 }
 
 #[cfg(test)]
@@ -168,6 +232,7 @@ mod tests {
             policy: Arc::new(policy),
             audit: Audit::silent(),
             shared: Arc::new(shared),
+            house: Arc::default(),
         };
         let (_client, stream) = UnixStream::pair().unwrap();
 

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::time::{timeout, timeout_at};
 
 use super::connection::Connection;
 use super::dial::Address;
 use super::exchange::Next;
+use super::limits::KEPT_BODIES;
 use crate::audit::{Ending, Outcome};
 use crate::docker::{Call, Malformed, Method};
 use crate::facts::{Facts, Findings};
@@ -63,12 +65,12 @@ impl Refusal {
         Self::new(408, "quaygate: the request's head did not arrive in time")
     }
 
-    pub(super) fn full(connections: usize) -> Self {
+    /// So many bodies are being read that one more would cost too much memory.
+    pub(super) fn bodies_full() -> Self {
         Self::new(
             503,
             format!(
-                "quaygate: all {connections} connections of this socket are in use; \
-                 raise limits.connections in its policy if that is expected"
+                "quaygate: {KEPT_BODIES} request bodies of this socket are being read already, and none was complete in time; try again"
             ),
         )
     }
@@ -86,6 +88,9 @@ impl Refusal {
             reason = "io::ErrorKind is open-ended"
         )]
         let advice = match error.kind() {
+            _ if is_out_of_files(error) => {
+                "this process has no file descriptors left; raise LimitNOFILE= (systemd) or ulimits.nofile (compose)"
+            }
             io::ErrorKind::NotFound => {
                 "there is no such socket; is Docker running, and is the socket's directory mounted into quaygate's container?"
             }
@@ -126,6 +131,33 @@ impl Refusal {
 }
 
 impl Connection {
+    /// Every place of the socket is taken by a connection that carries a request.
+    pub(super) fn no_place(&mut self) -> Refusal {
+        self.note(None, Outcome::Refused, "no-place", 503, None);
+        let places = self.serving.places();
+        let remedy = if places < self.serving.policy.limits().connections {
+            "the process may open no more files: raise LimitNOFILE= (systemd) or ulimits.nofile (compose)"
+        } else {
+            "raise limits.connections in its policy if that is expected"
+        };
+        Refusal::new(
+            503,
+            format!("quaygate: all {places} connections of this socket are in use; {remedy}"),
+        )
+    }
+
+    /// No room for one more body in memory.
+    pub(super) fn body_without_room(&mut self, call: &Call<'_>, refusal: Refusal) -> Refusal {
+        self.note(
+            Some(call),
+            Outcome::Refused,
+            "bodies-full",
+            refusal.status,
+            None,
+        );
+        refusal
+    }
+
     /// The policy says no.
     pub(super) fn denied(
         &mut self,
@@ -306,6 +338,12 @@ impl Connection {
             }
         }
     }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn has_body(head: &RequestHead<'_>) -> bool {

@@ -1,10 +1,35 @@
-//! A client's place in a full house: which connection may be closed to make room.
+//! A client's place in a full house: how many there are, and which connection may be closed to make
+//! room.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::limits::{KEPT_BODIES, STANDING};
 
 const BUSY: u64 = 0;
 const TAKEN_AWAY: u64 = u64::MAX;
+
+/// The houses of all sockets. Looked up once per socket and thread, never by a request.
+#[derive(Debug, Default)]
+pub(super) struct Houses(Mutex<HashMap<Arc<str>, Arc<House>>>);
+
+/// What the threads that serve one socket have in common.
+#[derive(Debug)]
+pub(super) struct House {
+    /// Connections that have a place.
+    taken: AtomicUsize,
+    /// Connections that have none, and are about to be told so.
+    standing: Arc<Semaphore>,
+    /// Bodies that may be kept in memory.
+    bodies: Arc<Semaphore>,
+}
+
+/// One of the house's places, given back when dropped.
+#[derive(Debug)]
+struct Place(Arc<House>);
 
 /// Counts moments of idleness, so that "idle longest" is "idle since the smallest number".
 #[derive(Debug, Default)]
@@ -15,14 +40,72 @@ pub(super) struct Turns(AtomicU64);
 pub(super) struct Seat {
     turns: Arc<Turns>,
     idle_since: AtomicU64,
+    _place: Place,
 }
+
+// === impl Houses ===
+
+impl Houses {
+    /// The house of the socket that this policy guards.
+    pub(super) fn of(&self, policy: &Arc<str>) -> Arc<House> {
+        let mut houses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(houses.entry(Arc::clone(policy)).or_default())
+    }
+}
+
+// === impl House ===
+
+impl Default for House {
+    fn default() -> Self {
+        Self {
+            taken: AtomicUsize::new(0),
+            standing: Arc::new(Semaphore::new(STANDING)),
+            bodies: Arc::new(Semaphore::new(KEPT_BODIES)),
+        }
+    }
+}
+
+impl House {
+    /// Whether all of `places` are taken.
+    pub(super) fn is_full(&self, places: usize) -> bool {
+        self.taken.load(Ordering::Relaxed) >= places
+    }
+
+    /// Room to be told that there is no place; `None` when that is taken too.
+    pub(super) fn stand(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.standing).try_acquire_owned().ok()
+    }
+
+    /// Waits until one more body may be kept in memory; it may for as long as the permit lives.
+    pub(super) async fn keep_body(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bodies).acquire_owned().await.ok()
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    fn take(house: Arc<House>) -> Self {
+        house.taken.fetch_add(1, Ordering::Relaxed);
+        Self(house)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Seat ===
 
 impl Seat {
     /// A place for a connection that is just being set up.
-    pub(super) fn new(turns: Arc<Turns>) -> Self {
+    pub(super) fn new(turns: Arc<Turns>, house: Arc<House>) -> Self {
         Self {
             turns,
             idle_since: AtomicU64::new(BUSY),
+            _place: Place::take(house),
         }
     }
 
@@ -63,12 +146,29 @@ impl Seat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seat, Turns};
+    use super::{House, Houses, Seat, Turns};
     use std::sync::Arc;
+
+    fn seat(turns: &Arc<Turns>) -> Seat {
+        Seat::new(Arc::clone(turns), Arc::new(House::default()))
+    }
+
+    #[test]
+    fn places_are_counted_over_all_threads_and_given_back() {
+        let houses = Houses::default();
+        let (policy, turns) = (Arc::from("ci"), Arc::new(Turns::default()));
+        let here = Seat::new(Arc::clone(&turns), houses.of(&policy));
+        let there = Seat::new(turns, houses.of(&policy));
+
+        assert!(houses.of(&policy).is_full(2));
+        assert!(!houses.of(&Arc::from("other")).is_full(1));
+        drop((here, there));
+        assert!(!houses.of(&policy).is_full(1));
+    }
 
     #[test]
     fn only_an_idle_seat_can_be_taken_away_and_only_once() {
-        let seat = Seat::new(Arc::new(Turns::default()));
+        let seat = seat(&Arc::new(Turns::default()));
         assert!(!seat.take_away(), "busy from the start");
 
         seat.idle();
@@ -83,7 +183,7 @@ mod tests {
     #[test]
     fn the_seat_that_is_idle_longest_has_the_smallest_turn() {
         let turns = Arc::new(Turns::default());
-        let (first, second) = (Seat::new(Arc::clone(&turns)), Seat::new(turns));
+        let (first, second) = (seat(&turns), seat(&turns));
         first.idle();
         second.idle();
 

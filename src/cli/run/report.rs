@@ -19,11 +19,11 @@ pub(super) struct Report<'a> {
     pub(super) docker: &'a Docker,
     pub(super) engine: &'a Result<EngineVersion, AskError>,
     pub(super) posts: &'a [Post],
-    pub(super) open_files: Option<u64>,
+    /// How many connections the process's descriptors allow at a time.
+    pub(super) room: Option<usize>,
+    /// The most of them that one socket gets.
+    pub(super) most_each: usize,
 }
-
-/// Descriptors that are neither a client's nor its engine's: listeners, logs, the runtime.
-const OWN_FILES: u64 = 32;
 
 /// For people as text, for programs as log lines.
 pub(super) fn say(console: Console, format: LogFormat, report: &Report<'_>) {
@@ -34,12 +34,6 @@ pub(super) fn say(console: Console, format: LogFormat, report: &Report<'_>) {
 }
 
 impl Report<'_> {
-    /// How many clients fit at a time: each has a descriptor, and one to the engine.
-    fn room(&self) -> Option<u64> {
-        self.open_files
-            .map(|files| files.saturating_sub(OWN_FILES) / 2)
-    }
-
     fn text(&self, in_container: bool) -> Text {
         let mut text = Text::new();
         text.line([
@@ -64,7 +58,7 @@ impl Report<'_> {
         }
         text.gap();
         text.table(2, self.posts.iter().map(post_row).collect());
-        if let Some(room) = self.room() {
+        if let Some(room) = self.room {
             text.gap();
             text.say(format_args!(
                 "room for {room} connections at a time, by the limit of open files"
@@ -114,14 +108,10 @@ impl Report<'_> {
                 ApiVersion::NEWEST
             ));
         }
-        let asked = self
-            .posts
-            .iter()
-            .map(|post| post.loaded.policy.limits().connections);
-        let asked = u64::try_from(asked.sum::<usize>()).unwrap_or(u64::MAX);
-        if let Some(room) = self.room().filter(|room| *room < asked) {
+        if let Some(room) = self.room.filter(|_| self.most_each < usize::MAX) {
             lines.push(format!(
-                "open files allow {room} connections at a time, the policies {asked}: raise LimitNOFILE= (systemd) or ulimits.nofile (compose)"
+                "open files allow {room} connections at a time, fewer than the policies do: no socket gets more than {}; raise LimitNOFILE= (systemd) or ulimits.nofile (compose)",
+                self.most_each
             ));
         }
         lines
@@ -178,6 +168,9 @@ impl Report<'_> {
                 "the engine does not answer; calls get 503 until it does"
             ),
         }
+        for warning in self.machine_warnings() {
+            tracing::warn!("{warning}");
+        }
         for post in self.posts {
             tracing::info!(
                 policy = %post.loaded.policy.name(),
@@ -186,7 +179,7 @@ impl Report<'_> {
                 "a gate is open"
             );
         }
-        if let Some(room) = self.room() {
+        if let Some(room) = self.room {
             tracing::info!(
                 connections = room,
                 "open files allow so many connections at a time"

@@ -22,7 +22,7 @@ use crate::engine::{self, AskError, EngineState, EngineVersion};
 use crate::fleet::Post;
 use crate::policy::Policy;
 use crate::proxy::dial::Address;
-use crate::proxy::limits::Limits;
+use crate::proxy::limits::{self, Limits};
 use crate::proxy::listen::{self, kernel_words};
 use crate::proxy::{self, Gate, Shared};
 use crate::settings::LogFormat;
@@ -51,14 +51,19 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
         .map(|open| (open.listener, open.file))
         .unzip();
 
+    let room = files.map(|files| limits::room(files, posts.len()));
+    let asked: Vec<_> = posts
+        .iter()
+        .map(|post| post.loaded.policy.limits().connections)
+        .collect();
+    let bounds = Limits {
+        connections: room.map_or(usize::MAX, |room| limits::fair_share(room, &asked)),
+        ..Limits::default()
+    };
+
     let docker = settings.docker.address.clone();
     let state = EngineState::default();
-    let shared = Arc::new(Shared::new(
-        docker.clone(),
-        state.clone(),
-        audit,
-        Limits::default(),
-    ));
+    let shared = Arc::new(Shared::new(docker.clone(), state.clone(), audit, bounds));
     let doors: Vec<Door> = posts
         .iter()
         .zip(listeners)
@@ -74,7 +79,8 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
                 docker: &settings.docker,
                 engine: &engine,
                 posts: &posts,
-                open_files: files,
+                room,
+                most_each: bounds.connections,
             },
         );
         tokio::spawn(state.follow(docker));

@@ -52,14 +52,15 @@ fn on_a_host_the_directory_of_the_socket_is_mounted() {
         docker: &docker(Address::Unix("/var/run/docker.sock".into())),
         engine: &Ok(engine(ApiVersion::new(1, 51))),
         posts: &posts,
-        open_files: Some(1_048_576),
+        room: Some(349_509),
+        most_each: usize::MAX,
     };
     insta::assert_snapshot!(drawn(&report, false), @r#"
     quaygate VERSION guards unix:///var/run/docker.sock (from DOCKER_HOST): engine 28.5.2, API 1.51
 
       traefik  /run/quaygate/traefik/docker.sock  0660  traefik.toml
 
-    room for 524272 connections at a time, by the limit of open files
+    room for 349509 connections at a time, by the limit of open files
 
     The service behind `traefik`, in its compose file:
 
@@ -82,7 +83,8 @@ fn in_a_container_a_volume_is_mounted_and_doubts_are_told() {
         docker: &docker(Address::Tcp("engine:2375".into())),
         engine: &Ok(engine(ApiVersion::new(1, 99))),
         posts: &posts,
-        open_files: Some(1024),
+        room: Some(319),
+        most_each: 159,
     };
     insta::assert_snapshot!(drawn(&report, true), @r#"
     quaygate VERSION guards tcp://engine:2375 (from DOCKER_HOST): engine 28.5.2, API 1.99
@@ -90,10 +92,10 @@ fn in_a_container_a_volume_is_mounted_and_doubts_are_told() {
       ci  /run/both/ci.sock  0600 group docker  ci.toml
       cd  /run/both/cd.sock  0660               cd.toml
 
-    room for 496 connections at a time, by the limit of open files
+    room for 319 connections at a time, by the limit of open files
     warning: the way to Docker is not encrypted: whoever can reach that port is root there
     warning: the engine speaks API 1.99, and this quaygate knows up to 1.56: what came later is refused
-    warning: open files allow 496 connections at a time, the policies 8192: raise LimitNOFILE= (systemd) or ulimits.nofile (compose)
+    warning: open files allow 319 connections at a time, fewer than the policies do: no socket gets more than 159; raise LimitNOFILE= (systemd) or ulimits.nofile (compose)
     warning: the sockets of `ci` and `cd` share /run/both: a service that mounts it gets all of them
     warning: 1 warning about `ci`: see `quaygate check ci.toml`
 
