@@ -1,5 +1,9 @@
 //! Heads, bodies, time and connections are bounded; what is no exchange of messages is not.
 
+mod floods;
+mod memory;
+mod places;
+
 use crate::support::{FakeDocker, Gate, Signal, WORKSHOP, chunked, ok, wait_until};
 
 fn workshop() -> (FakeDocker, Gate) {
@@ -52,6 +56,58 @@ fn heads_within_the_bounds_pass() {
 
     assert_eq!(answer.status(), 200);
     assert_eq!(docker.wait_requests(1)[0].target(), long_target);
+}
+
+#[test]
+fn head_with_as_many_headers_as_are_allowed_passes_and_one_more_does_not() {
+    let (docker, gate) = workshop();
+    for (headers, status) in [(99, 200), (100, 431)] {
+        // `Host` is one of them.
+        let headers = "X: y\r\n".repeat(headers);
+        let answer = gate
+            .client()
+            .send_raw(format!("GET /version HTTP/1.1\r\nHost: d\r\n{headers}\r\n"))
+            .read_response();
+        assert_eq!(answer.status(), status);
+    }
+    assert_eq!(docker.requests().len(), 1);
+}
+
+#[test]
+fn chunk_extensions_are_refused_whether_the_body_is_read_here_or_passed_on() {
+    let post = |target: &str, media: &str, body: &str| {
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: d\r\nContent-Type: {media}\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+        )
+    };
+    for (target, media) in [
+        ("/containers/web/wait", "application/json"),
+        ("/images/load", "application/x-tar"),
+    ] {
+        for body in [
+            "2;x=y\r\n{}\r\n0\r\n\r\n",
+            "2;\r\n{}\r\n0\r\n\r\n",
+            "2 ;x\r\n{}\r\n0\r\n\r\n",
+            "2\r\n{}\r\n0;x=y\r\n\r\n",
+            "2\r\n{}\r\n0\r\nX-Trailer: y\r\n\r\n",
+        ] {
+            // An engine that waits for the whole body.
+            let (docker, gate) = workshop();
+            let mut client = gate.client();
+            client.send_raw(post(target, media, body));
+            assert_eq!(client.read_response().status(), 400, "{target} {body:?}");
+            client.expect_closed();
+            let whole = docker
+                .requests()
+                .iter()
+                .any(|request| request.body.is_some());
+            assert!(!whole, "{target} {body:?} reached the engine whole");
+        }
+        let (_docker, gate) = workshop();
+        let mut client = gate.client();
+        client.send_raw(post(target, media, "2\r\n{}\r\n0\r\n\r\n"));
+        assert_eq!(client.read_response().status(), 200, "{target}");
+    }
 }
 
 #[test]

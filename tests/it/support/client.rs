@@ -214,6 +214,16 @@ impl Client {
         format!("{:?}{}", answer.head, answer.text())
     }
 
+    /// The status of the next answer, whose body is left unread; `None` when the gate closed first.
+    pub(crate) fn status_or_end(&mut self) -> Option<u16> {
+        while head_end(&self.carry).is_none() {
+            if !self.fill() {
+                return None;
+            }
+        }
+        Some(self.read_head().1.status())
+    }
+
     /// Says that nothing more will be sent.
     pub(crate) fn half_close(&mut self) -> &mut Self {
         self.stream.shutdown(Shutdown::Write).unwrap();

@@ -6,6 +6,7 @@ mod client;
 mod fake_docker;
 mod gate;
 mod http;
+mod inside;
 pub(crate) mod traces;
 
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,6 +16,7 @@ pub(crate) use client::{Client, Ended};
 pub(crate) use fake_docker::{Exchange, FakeDocker, ok};
 pub(crate) use gate::Gate;
 pub(crate) use http::{Body, Head, chunked};
+pub(crate) use inside::Inside;
 
 /// How long any test waits for any fact. Generous: the machine may be busy, and a passing test
 /// never waits that long.
