@@ -16,5 +16,7 @@ mod cli;
 mod image;
 mod inside;
 mod outage;
+mod soak;
 mod stage;
 mod streams;
+mod walk;
