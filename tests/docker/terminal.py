@@ -6,6 +6,7 @@
     expect=TEXT        waits until TEXT appears in what came since the last step
     send=TEXT          types TEXT (\\n and the like are understood)
     size=ROWSxCOLUMNS  resizes the terminal
+    size=ROWSxCOLUMNS::TEXT  the same again and again until TEXT appears: a program may not yet watch
     until=TYPED::TEXT  types TYPED again and again until TEXT appears
 
 Prints what the terminal showed and ends with the command's status; 99 when an expectation was not
@@ -61,9 +62,15 @@ def main():
         elif verb == "send":
             typed(argument)
         elif verb == "size":
-            rows, columns = argument.split("x")
-            resize(int(rows), int(columns))
-            os.kill(pid, signal.SIGWINCH)
+            size, _, wanted = argument.partition("::")
+            rows, columns = size.split("x")
+            end, met = time.monotonic() + PATIENCE, False
+            while not met and time.monotonic() < end:
+                resize(int(rows), int(columns))
+                os.kill(pid, signal.SIGWINCH)
+                met = not wanted or wait_for(wanted, 1.0)
+                if not met:  # only a change is told to all programs of the terminal
+                    resize(int(rows), int(columns) - 1)
         elif verb == "until":
             text, wanted = argument.split("::")
             end, met = time.monotonic() + PATIENCE, False
