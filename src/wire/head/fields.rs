@@ -5,7 +5,7 @@
 //! | `Host` | exactly once in a request; the bytes of Go's `ValidHostHeader`, or none |
 //! | `Content-Length` | at most once; 1-19 digits without sign or leading zero, below 2^63 as in Go |
 //! | `Transfer-Encoding` | at most once, exactly `chunked`; never beside `Content-Length` |
-//! | `Content-Type` | at most once in a request; of several in a response none is believed |
+//! | `Content-Type` | at most once in a request, ASCII; in a response none of several is believed |
 //! | `Expect` | at most once, exactly `100-continue` |
 //! | `Upgrade` | at most once, one protocol, in a request and in a 101 |
 //! | `Connection` | any number of lines, up to 16 tokens in all, none of them a header of this table |
@@ -116,7 +116,14 @@ impl<'h> Fields<'h> {
     }
 
     pub(super) fn one_content_type(&self) -> Result<Option<&'h [u8]>, BadHead> {
-        self.content_type.once(BadHead::ContentTypeRepeated)
+        let media = self.content_type.once(BadHead::ContentTypeRepeated)?;
+        // SECURITY: Go folds case and trims blanks by Unicode (`mime.ParseMediaType`): with U+0130
+        // for its first `i`, or behind a U+00A0, `application/x-www-form-urlencoded` is still a
+        // form there, whose values win over the query that was judged.
+        if media.is_some_and(|media| !media.is_ascii()) {
+            return Err(BadHead::ContentTypeMalformed);
+        }
+        Ok(media)
     }
 
     pub(super) fn only_content_type(&self) -> Option<&'h [u8]> {

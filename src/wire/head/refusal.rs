@@ -81,6 +81,9 @@ pub enum BadHead {
     /// Several types.
     #[error("there is more than one `Content-Type` header; send one")]
     ContentTypeRepeated,
+    /// A type that holds bytes beyond ASCII.
+    #[error("`Content-Type` holds a byte outside ASCII; media types are plain ASCII")]
+    ContentTypeMalformed,
     /// An expectation other than `100-continue`.
     #[error("`Expect` may only be `100-continue`, once")]
     Expectation,
@@ -125,6 +128,7 @@ impl BadHead {
             Self::EncodingRepeated => "transfer-encoding-repeated",
             Self::EncodingUnknown => "transfer-encoding-unknown",
             Self::ContentTypeRepeated => "content-type-repeated",
+            Self::ContentTypeMalformed => "content-type-malformed",
             Self::Expectation => "expectation-unknown",
             Self::Upgrade => "upgrade-malformed",
             Self::Connection => "connection-malformed",
@@ -158,6 +162,7 @@ impl BadHead {
             | Self::LengthAndEncoding
             | Self::EncodingRepeated
             | Self::ContentTypeRepeated
+            | Self::ContentTypeMalformed
             | Self::Upgrade
             | Self::Connection
             | Self::ConnectionNominates => 400,

@@ -203,6 +203,16 @@ const AMBIGUOUS_HEADERS: &[(&str, &str, &str)] = &[
         "Host: d\r\nContent-Type: a/b\r\n",
     ),
     (
+        "content-type-malformed",
+        "Host: d\r\nContent-Type: appl\u{130}cation/x-www-form-urlencoded\r\n",
+        "Host: d\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+    ),
+    (
+        "content-type-malformed",
+        "Host: d\r\nContent-Type: \u{a0}application/x-www-form-urlencoded\r\n",
+        "Host: d\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+    ),
+    (
         "expectation-unknown",
         "Host: d\r\nExpect: 200-ok\r\n",
         "Host: d\r\nExpect: 100-Continue\r\n",

@@ -55,6 +55,7 @@ pub(super) const EVERY_REFUSAL: &[BadHead] = &[
     BadHead::EncodingRepeated,
     BadHead::EncodingUnknown,
     BadHead::ContentTypeRepeated,
+    BadHead::ContentTypeMalformed,
     BadHead::Expectation,
     BadHead::Upgrade,
     BadHead::Connection,
