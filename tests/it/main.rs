@@ -10,6 +10,7 @@
 //! | `limits` | heads, bodies, time and connections are bounded |
 //! | `audit` | every call leaves the record it owes |
 //! | `replay` | every request that real clients were seen to send passes |
+//! | `bypass` | an attack catalogue and a random walk: the engine parses nothing that was not allowed |
 //! | `agree` | the gate and `quaygate explain` decide alike |
 //! | `policies` | the ready policies let their services work, and nobody do more |
 //! | `architecture` | imports point downwards, pure code stays pure, files stay short |
@@ -29,6 +30,7 @@ mod support;
 mod agree;
 mod architecture;
 mod audit;
+mod bypass;
 mod cli;
 mod deny;
 mod forward;
