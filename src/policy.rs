@@ -62,6 +62,7 @@ mod rule;
 pub mod settings;
 mod signal;
 pub mod trace;
+mod undone;
 mod unlisted;
 
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use super::decision::{Power, Reason};
 use super::filters::Filters;
 use super::image::ImagePattern;
 use super::pattern::Pattern;
-use super::signal;
+use super::{signal, undone};
 
 /// `query.KEY = …` or `query.filters.KEY = …`.
 #[derive(Debug)]
@@ -101,6 +101,12 @@ impl Condition {
             (Some(since), Some(version)) => Some(version >= since),
             (Some(_), None) => None,
         };
+        if undone::may_be_overruled(asked.operation, key.name())
+            && let Some(value) = undone::instead(asked, &filters(asked.query)?)
+        {
+            let holds = self.value_holds(key, Some(value), asked);
+            return if holds { Ok(()) } else { Err(Reason::Query) };
+        }
         let absent = || self.value_holds(key, Some(key.default_value()), asked);
         let present = || {
             if written == 0 {
@@ -131,6 +137,7 @@ impl Condition {
             Want::Text(pattern) if key.kind() == QueryKind::Signal => {
                 signal_matches(pattern, value)
             }
+            Want::Text(pattern) if key.kind() == QueryKind::Path => path_matches(pattern, value),
             Want::Text(pattern) => pattern.matches(value),
         })
     }
@@ -147,9 +154,13 @@ impl Condition {
                 Want::Signal(_) | Want::Image(_) => false,
             })
         };
+        let widens = |value: &String| undone::is_expression(name, value);
+        if undone::has_rival(asked, name) || values.iter().any(widens) {
+            return Err(Reason::Filter);
+        }
         // Docker joins several labels by "and", so one that narrows is enough; several values of
         // any other key are joined by "or", so each must be acceptable.
-        let holds = if name == "label" {
+        let holds = if name == "label" && undone::labels_narrow(asked.operation) {
             values.iter().any(wanted)
         } else {
             !values.is_empty() && values.iter().all(wanted)
@@ -168,6 +179,19 @@ fn effective<'v>(key: &QueryKey, value: &'v str) -> Option<Cow<'v, str>> {
         Blank::False => Some(Cow::Borrowed("false")),
         Blank::Disputed => None,
     }
+}
+
+/// A path is compared as a path: `DIR/**` is a directory and everything below it, and a path that
+/// leads elsewhere once it is cleaned matches nothing.
+fn path_matches(pattern: &Pattern, value: &str) -> bool {
+    let directory = || {
+        let text = pattern.as_str();
+        !text.starts_with('~') && text.strip_suffix("/**") == Some(value)
+    };
+    if value.is_empty() {
+        return pattern.matches(value);
+    }
+    undone::is_clean_path(value) && (pattern.matches(value) || directory())
 }
 
 /// A wildcard over signals looks at the usual name without `SIG`; the empty pattern at absence.

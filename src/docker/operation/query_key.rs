@@ -23,6 +23,8 @@ pub enum QueryKind {
     Int,
     /// Text.
     Text,
+    /// The path of a file inside of a container.
+    Path,
     /// The JSON document `filters`.
     Filters,
     /// Another JSON document.
@@ -93,6 +95,10 @@ impl QueryKey {
 
 pub(super) const fn text(name: &'static str) -> QueryKey {
     key(name, QueryKind::Text, Blank::Absent)
+}
+
+pub(super) const fn path(name: &'static str) -> QueryKey {
+    key(name, QueryKind::Path, Blank::Absent)
 }
 
 pub(super) const fn int(name: &'static str) -> QueryKey {

@@ -16,7 +16,7 @@
 //! `insertDefaults`, `rotate…`) are read by Go's `strconv.ParseBool` instead, which answers 400 to most
 //! other words; the only word that both accept and read differently is `f`, true here and false there.
 
-use super::query_key::{Blank, filters, flag, int, json, signal, text};
+use super::query_key::{Blank, filters, flag, int, json, path, signal, text};
 use super::{BodyKind, Effect, Method, Risk, Row, Stream, Template};
 use crate::docker::ApiVersion;
 
@@ -134,12 +134,12 @@ operations! {
             "deletes containers; `force` kills them, `v` deletes their anonymous volumes"
             [flag("v"), flag("force"), flag("link")];
         ContainerArchiveInfo     Head   "/containers/{id}/archive"                  "1.20" Read   Plain None   SafeRead
-            "whether a path exists in a container, its size and link target" [text("path")];
+            "whether a path exists in a container, its size and link target" [path("path")];
         ContainerArchive         Get    "/containers/{id}/archive"                  "1.20" Read   Down  None   LeaksSecrets
-            "any file of any container, mounted host files included" [text("path")];
+            "any file of any container, mounted host files included" [path("path")];
         PutContainerArchive      Put    "/containers/{id}/archive"                  "1.20" Change Up    Stream HostRoot
             "writes any file into any container, mounted host directories included: code runs there"
-            [text("path"), flag("noOverwriteDirNonDir"), flag("copyUIDGID")];
+            [path("path"), flag("noOverwriteDirNonDir"), flag("copyUIDGID")];
         ContainerPrune           Post   "/containers/prune"                         "1.25" Change Plain None   ChangesState
             "deletes every stopped container" [filters()];
         ContainerExec            Post   "/containers/{id}/exec"                     "1.15" Change Plain Json   HostRoot

@@ -108,7 +108,9 @@ fn query_line(call: &Call<'_>, operation: Operation, key: &str) -> String {
         Some(QueryKind::Signal) => signal::number(value).map(|number| {
             signal::name(number).map_or(number.to_string(), |name| format!("\"{name}\""))
         }),
-        Some(QueryKind::Text | QueryKind::Json | QueryKind::Filters) | None => None,
+        Some(QueryKind::Text | QueryKind::Path | QueryKind::Json | QueryKind::Filters) | None => {
+            None
+        }
     };
     let shown = shown.as_deref().unwrap_or("\"…\"");
     format!("query.{} = {shown}", key_text(key))

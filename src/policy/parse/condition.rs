@@ -215,7 +215,7 @@ fn want(value: &Value<'_>, meaning: Meaning, problems: &mut Problems<'_>) -> Opt
             problems.report(value.wrong("a signal such as `\"HUP\"`"));
             None
         }
-        (_, QueryKind::Text | QueryKind::Json | QueryKind::Filters) => {
+        (_, QueryKind::Text | QueryKind::Path | QueryKind::Json | QueryKind::Filters) => {
             problems.report(value.wrong("a pattern"));
             None
         }
