@@ -160,8 +160,10 @@ impl Condition {
         }
         // Docker joins several labels by "and", so one that narrows is enough; several values of
         // any other key are joined by "or", so each must be acceptable.
-        let holds = if name == "label" && undone::labels_narrow(asked.operation) {
-            values.iter().any(wanted)
+        let holds = if name == "label" {
+            values
+                .iter()
+                .any(|value| wanted(value) && undone::label_narrows(asked.operation, value, values))
         } else {
             !values.is_empty() && values.iter().all(wanted)
         };

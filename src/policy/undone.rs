@@ -42,17 +42,21 @@ pub(super) fn is_expression(filter: &str, value: &str) -> bool {
         && value.contains(['|', '*', '+', '?', '(', ')', '[', ']', '{', '}', '\\'])
 }
 
-/// Whether several labels narrow together. In lists of the swarm they do not: of two values for
-/// one key the last one counts (moby daemon/cluster/filters.go, `convertKVStringsToMap`).
-pub(super) fn labels_narrow(operation: Operation) -> bool {
-    !matches!(
+/// Whether this label narrows a list whatever other labels stand beside it. In lists of the swarm
+/// it does not beside another value for its key: one of the two counts, and which one is chance
+/// (moby daemon/cluster/filters.go, `convertKVStringsToMap`).
+pub(super) fn label_narrows(operation: Operation, label: &str, all: &[String]) -> bool {
+    let of_swarm = matches!(
         operation,
         Operation::ServiceList
             | Operation::NodeList
             | Operation::TaskList
             | Operation::SecretList
             | Operation::ConfigList
-    )
+    );
+    let key = |label: &str| label.split('=').next().unwrap_or_default().to_owned();
+    let rivals = || all.iter().filter(|other| key(other) == key(label)).count() > 1;
+    !of_swarm || !rivals()
 }
 
 /// Whether a path inside of a container is the one that is opened: absolute, and without the

@@ -82,7 +82,7 @@ operations! {
         ContainerLogs            Get    "/containers/{id}/logs"                     "1.11" Read   Down  None   LeaksSecrets
             "whatever applications write to their logs" [
                 flag("follow"), flag("stdout"), flag("stderr"), text("since"),
-                text("until").since("1.35"), flag("timestamps"), text("tail").default("all"),
+                text("until"), flag("timestamps"), text("tail").default("all"),
                 flag("details"), text("format").since("1.54"),
             ];
         ContainerChanges         Get    "/containers/{id}/changes"                  "1.0"  Read   Plain None   SafeRead
