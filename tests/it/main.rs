@@ -13,6 +13,8 @@
 //! | `bypass` | an attack catalogue and a random walk: the engine parses nothing that was not allowed |
 //! | `agree` | the gate and `quaygate explain` decide alike |
 //! | `policies` | the ready policies let their services work, and nobody do more |
+//! | `corpus` | what must hold for any bytes holds for the inputs that fuzzing found worth keeping |
+//! | `godiff` | Go's `net/http` finds the same requests in the same bytes, and in what is sent |
 //! | `architecture` | imports point downwards, pure code stays pure, files stay short |
 
 #![expect(
@@ -25,6 +27,9 @@
     reason = "a test that cannot go on says so by panicking, and prints what a human needs"
 )]
 
+#[path = "../fuzz/checks/lib.rs"]
+#[expect(unreachable_pub, reason = "a crate of its own for the fuzz targets")]
+mod checks;
 mod support;
 
 mod agree;
@@ -32,8 +37,10 @@ mod architecture;
 mod audit;
 mod bypass;
 mod cli;
+mod corpus;
 mod deny;
 mod forward;
+mod godiff;
 mod limits;
 mod policies;
 mod replay;
