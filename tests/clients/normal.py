@@ -54,7 +54,7 @@ def normal(text, places, marks=()):
     lines = text.splitlines()
     if "buildkit" in marks:
         lines = [line for line in lines if not BUILDKIT_NOISE.match(line)]
-        lines = [re.sub(r"^#[0-9]+ (?:[0-9.]+ )?", "", line) for line in lines]
+        lines = [re.sub(r"^#[0-9]+ (?:[0-9.]+ )?| <duration>", "", line) for line in lines]
         lines = sorted({line for line in lines if line.strip()})
     if "digits" in marks:
         lines = [re.sub(r"[0-9]+(?:\.[0-9]+)?", "<n>", line) for line in lines]

@@ -45,12 +45,15 @@ def read(path):
     return [(title, marks, "\n".join(shell)) for title, marks, shell in steps]
 
 
-def run(driver, command, env, cwd, subset=False, only=None):
-    """Plays the whole driver; with `subset` only its steps marked `core`, with `only` those that contain one of its words."""
+def run(driver, command, env, cwd, subset=False, only=None, without=()):
+    """Plays the whole driver; with `subset` only its steps marked `core`, with `only` those that
+    contain one of its words; never what is marked with one of `without`."""
     if driver.suffix == ".steps":
         done = []
         for title, marks, shell in read(driver):
             if subset and "core" not in marks:
+                continue
+            if set(marks) & set(without):
                 continue
             if only and not any(word in title for word in only.split(",")):
                 continue
