@@ -91,12 +91,16 @@ _quaygate() {
             return 0
             ;;
         quaygate__subcmd__explain)
-            opts="-h --uid --gid --format --help"
+            opts="-h --body --uid --gid --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --body)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --uid)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

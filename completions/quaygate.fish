@@ -44,6 +44,7 @@ complete -c quaygate -n "__fish_quaygate_using_subcommand run" -s h -l help -d '
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l format -d 'How the answer is written' -r -f -a "text\t'For people'
 json\t'For programs: one JSON document with a versioned schema'"
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l body -d 'A file with the request\'s JSON body, or `-` for standard input' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l uid -d 'The user id of the caller [default: one that the policy lets in]' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l gid -d 'The group id of the caller' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l format -d 'How the answer is written' -r -f -a "text\t'For people'

@@ -2,8 +2,10 @@
 
 mod byte_set;
 pub mod call;
+pub mod json;
 pub mod operation;
 pub mod path;
+pub mod payload;
 pub mod query;
 pub mod reference;
 pub mod version;

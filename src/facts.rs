@@ -3,6 +3,7 @@
 //! Facts are plain values without I/O: the running gate, `explain` and the tests inside a policy
 //! file fill them in their own way and are judged by the same code.
 
+use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call};
 
 /// The process at the other end of the socket, as the kernel names it (`SO_PEERCRED`).
@@ -28,6 +29,8 @@ pub struct Facts<'a> {
     pub caller: &'a Caller,
     /// What Docker is asked to do.
     pub call: &'a Call<'a>,
+    /// What the body asks for.
+    pub payload: &'a Payload<'a>,
     /// The engine's own API version, once known: a call without a version prefix counts as it.
     pub engine: Option<ApiVersion>,
     /// What had to be asked from the engine first.

@@ -58,6 +58,7 @@ mod index;
 mod lint;
 mod parse;
 mod pattern;
+mod power;
 mod rule;
 pub mod settings;
 mod signal;
@@ -68,7 +69,7 @@ mod unlisted;
 use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Source, Span};
-use crate::docker::ApiVersion;
+use crate::docker::{ApiVersion, Operation, payload};
 use crate::facts::{Caller, Facts};
 
 pub use api::ApiRange;
@@ -173,11 +174,22 @@ impl Policy {
         found.map_or(0..0, |rule| rule.span.clone())
     }
 
-    /// A condition of a rule as it is written, and its place; `miss.condition` counts them.
+    /// A condition of a rule, or what it says about bodies, as it is written, and its place;
+    /// `miss.condition` counts them.
     pub fn condition(&self, rule: RuleRef, number: u32) -> Option<(&str, Span)> {
-        let conditions = &self.rules.get(index::slot_of(rule))?.conditions;
-        let condition = conditions.get(usize::try_from(number).ok()?)?;
-        Some((&*condition.text, condition.span.clone()))
+        let mut parts = self.rules.get(index::slot_of(rule))?.parts();
+        let (text, span) = parts.nth(usize::try_from(number).ok()?)?;
+        Some((text, span.clone()))
+    }
+
+    /// Whether the body of a call of this operation must be read before it can be judged: some rule
+    /// grants it, its body is described, and not every such rule leaves it unchecked.
+    pub fn reads_body(&self, operation: Operation) -> bool {
+        let judges = |rule: &Rule| {
+            let mut targets = rule.targets();
+            !rule.body().unchecked && targets.any(|(_, target)| target.operation == operation)
+        };
+        payload::is_described(operation) && self.rules.iter().any(judges)
     }
 
     /// Every rule, in the order of the file.
@@ -215,6 +227,7 @@ impl Policy {
         let asked = Asked {
             operation,
             query: call.query(),
+            payload: facts.payload,
             version: call.path().version().or(facts.engine),
         };
         self.index.judge(&self.rules, call, &asked, observer)

@@ -6,6 +6,8 @@
 
 mod request;
 
+use std::io::{self, Read as _};
+
 use serde::Serialize;
 
 use super::Format;
@@ -16,6 +18,7 @@ use super::show::risk_code;
 use super::text::{Piece, Style, Text, piece, plain};
 use crate::diag::Source;
 use crate::docker::operation::Risk;
+use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call, Malformed, Operation};
 use crate::facts::{Caller, Facts, Findings};
 use crate::fleet::{self, Loaded};
@@ -37,6 +40,10 @@ pub(super) struct Arguments {
     /// The request: 'METHOD /path?query', or a path or URL alone, which is a GET as with curl
     #[arg(value_name = "REQUEST", required = true, num_args = 1..=3)]
     request: Vec<String>,
+
+    /// A file with the request's JSON body, or `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    body: Option<String>,
 
     /// The user id of the caller [default: one that the policy lets in]
     #[arg(long, value_name = "N")]
@@ -75,9 +82,17 @@ pub(super) fn explain(console: Console, arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
+    let body = match arguments.body.as_deref().map(read_body).transpose() {
+        Ok(body) => body,
+        Err(error) => {
+            let file = arguments.body.as_deref().unwrap_or_default();
+            console.error(format_args!("`{file}` cannot be read: {error}"));
+            return Exit::Usage;
+        }
+    };
     let call = Call::parse(&request.method, &request.target);
     let answer = match &call {
-        Ok(call) => judged(arguments, &loaded, call),
+        Ok(call) => judged(arguments, &loaded, call, body.as_deref()),
         Err(malformed) => Answer::unreadable(&request, *malformed),
     };
     match arguments.format {
@@ -91,8 +106,22 @@ pub(super) fn explain(console: Console, arguments: &Arguments) -> Exit {
     }
 }
 
-fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>) -> Answer {
+/// The body as it would be sent.
+fn read_body(file: &str) -> io::Result<Vec<u8>> {
+    if file != "-" {
+        return std::fs::read(file);
+    }
+    let mut body = Vec::new();
+    io::stdin().lock().read_to_end(&mut body)?;
+    Ok(body)
+}
+
+fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>, body: Option<&[u8]>) -> Answer {
     let policy = &loaded.policy;
+    let payload = match (call.operation(), body) {
+        (Some(operation), Some(body)) => Payload::read(operation, body),
+        _ => Payload::Unread,
+    };
     let presumed = policy.presumed_caller();
     let caller = Caller {
         uid: arguments.uid.or(presumed.uid),
@@ -104,6 +133,7 @@ fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>) -> Answer {
     let facts = Facts {
         caller: &caller,
         call,
+        payload: &payload,
         engine: Some(engine),
         findings: &findings,
     };

@@ -138,6 +138,7 @@ fn the_help_of_explain() {
       <REQUEST>...  The request: 'METHOD /path?query', or a path or URL alone, which is a GET as with curl
 
     Options:
+          --body <FILE>      A file with the request's JSON body, or `-` for standard input
           --uid <N>          The user id of the caller [default: one that the policy lets in]
           --gid <N>          The group id of the caller
           --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]

@@ -4,6 +4,7 @@
 //! was meant to is noticed where it is made. The tests go through the same walk as the gate.
 
 use crate::diag::{Diagnostic, Span, escape, suggest};
+use crate::docker::payload::Payload;
 use crate::docker::{Call, Malformed};
 use crate::facts::Caller;
 use crate::judge;
@@ -13,17 +14,12 @@ use super::decision::{Reason, Verdict};
 use super::parse::document::{Kind, Problems, Table, Value};
 
 /// Keys of `[[test]]`.
-const KEYS: [&str; 7] = ["name", "request", "expect", "reason", "rule", "uid", "gid"];
+const KEYS: [&str; 8] = [
+    "name", "request", "body", "expect", "reason", "rule", "uid", "gid",
+];
 
 /// Keys of `[[test]]` that the language has and this version does not.
-const LATER: [&str; 6] = [
-    "body",
-    "body_file",
-    "content_type",
-    "target",
-    "given",
-    "own",
-];
+const LATER: [&str; 5] = ["body_file", "content_type", "target", "given", "own"];
 
 /// Every way in which a request line has no reading, so that tests can name its code.
 const MALFORMED: [Malformed; 17] = [
@@ -53,6 +49,7 @@ pub(super) struct Case {
     name: Option<String>,
     request: String,
     request_span: Span,
+    body: Option<String>,
     expect: Expect,
     caller: Caller,
 }
@@ -100,6 +97,7 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
     let name = table.take("name").and_then(|value| value.text(problems));
     let request = table.require("request", problems);
     let expect = table.require("expect", problems);
+    let body = table.take("body").and_then(|value| value.text(problems));
     let reason = table.take("reason");
     let rule = table.take("rule");
     let uid = table.take("uid").and_then(|value| value.integer(problems));
@@ -113,6 +111,7 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
         name: name.map(|name| escape(name).into_owned()),
         request,
         request_span,
+        body: body.map(str::to_owned),
         expect: expect?,
         caller: Caller {
             uid,
@@ -218,16 +217,20 @@ impl Case {
             Err(malformed) => return self.compare(policy, Outcome::Malformed(malformed)),
         };
         let engine = Some(policy.presumed_engine());
-        let decision = judge::judge(policy, &caller, &call, engine);
+        let payload = match (call.operation(), &self.body) {
+            (Some(operation), Some(body)) => Payload::read(operation, body.as_bytes()),
+            _ => Payload::Unread,
+        };
+        let decision = judge::judge_with(policy, &caller, &call, &payload, engine);
         let mut failure = self.compare(policy, Outcome::Judged(decision.verdict))?;
         if !failure.is_error() {
             return Some(failure);
         }
         if let (Expect::Allow(_), Verdict::Deny(reason)) = (&self.expect, decision.verdict) {
-            let denial = judge::denial(policy, &caller, &call, engine, reason);
+            let denial = judge::denial_with(policy, &caller, &call, &payload, engine, reason);
             failure = failure.note(denial.message);
         }
-        let trace = judge::trace(policy, &caller, &call, engine);
+        let trace = judge::trace_with(policy, &caller, &call, &payload, engine);
         Some(
             trace
                 .lines(policy)

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::diag::Span;
 use crate::docker::operation::{Blank, QueryKey, QueryKind};
+use crate::docker::payload::Payload;
 use crate::docker::query::truthy;
 use crate::docker::{ApiVersion, Operation, Query};
 
@@ -62,6 +63,8 @@ pub(super) struct Asked<'a> {
     pub(super) operation: Operation,
     /// The query.
     pub(super) query: &'a Query<'a>,
+    /// The body.
+    pub(super) payload: &'a Payload<'a>,
     /// The API version, once known.
     pub(super) version: Option<ApiVersion>,
 }

@@ -1,6 +1,7 @@
 //! Decisions, and the only door from a decision to the wire.
 
 use crate::docker::Call;
+use crate::docker::payload;
 
 /// Which rule of the policy decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +28,22 @@ pub enum Reason {
     FilterWidens,
     /// A query key that hands out a power is used and no condition admits it.
     Power(Power),
+    /// A body uses a power that no rule admits.
+    BodyPower(payload::Power),
+    /// A condition on what a body makes does not hold.
+    Body,
+    /// A body lacks what a rule requires.
+    Require,
+    /// A body has a field that this version does not know.
+    UnknownField,
+    /// A body has a field that must be empty.
+    ClosedField,
+    /// A body has no single reading, or Docker would refuse it.
+    MalformedBody,
+    /// The operation reads a body that this version does not describe.
+    BodyUndescribed,
+    /// A rule judges the body, and nobody has read it.
+    BodyUnread,
     /// The call's API version is outside of the policy's range.
     ApiOutside,
     /// The call names no API version, the engine's own one is not known yet, and it matters.
@@ -125,6 +142,55 @@ impl Reason {
         Self::Power(Power::Remote),
         Self::Power(Power::SecurityOpt),
         Self::Power(Power::Other),
+        Self::BodyPower(payload::Power::Privileged),
+        Self::BodyPower(payload::Power::UnmaskPaths),
+        Self::BodyPower(payload::Power::Oom),
+        Self::BodyPower(payload::Power::Gpus),
+        Self::BodyPower(payload::Power::Mounts),
+        Self::BodyPower(payload::Power::Network),
+        Self::BodyPower(payload::Power::Publish),
+        Self::BodyPower(payload::Power::Capabilities),
+        Self::BodyPower(payload::Power::Devices),
+        Self::BodyPower(payload::Power::DeviceRules),
+        Self::BodyPower(payload::Power::VolumesFrom),
+        Self::BodyPower(payload::Power::Pid),
+        Self::BodyPower(payload::Power::Ipc),
+        Self::BodyPower(payload::Power::Uts),
+        Self::BodyPower(payload::Power::Userns),
+        Self::BodyPower(payload::Power::Cgroupns),
+        Self::BodyPower(payload::Power::CgroupParent),
+        Self::BodyPower(payload::Power::SecurityOpt),
+        Self::BodyPower(payload::Power::Sysctls),
+        Self::BodyPower(payload::Power::Runtime),
+        Self::BodyPower(payload::Power::Groups),
+        Self::BodyPower(payload::Power::Links),
+        Self::BodyPower(payload::Power::LogDriver),
+        Self::BodyPower(payload::Power::Storage),
+        Self::BodyPower(payload::Power::Ulimits),
+        Self::BodyPower(payload::Power::Resources),
+        Self::BodyPower(payload::Power::Dns),
+        Self::BodyPower(payload::Power::MacAddress),
+        Self::BodyPower(payload::Power::Annotations),
+        Self::BodyPower(payload::Power::User),
+        Self::BodyPower(payload::Power::Env),
+        Self::BodyPower(payload::Power::Workdir),
+        Self::BodyPower(payload::Power::NetworkDriver),
+        Self::BodyPower(payload::Power::NetworkOptions),
+        Self::BodyPower(payload::Power::Subnets),
+        Self::BodyPower(payload::Power::Config),
+        Self::BodyPower(payload::Power::Scope),
+        Self::BodyPower(payload::Power::Endpoint),
+        Self::BodyPower(payload::Power::VolumeDriver),
+        Self::BodyPower(payload::Power::VolumeOptions),
+        Self::BodyPower(payload::Power::Mode),
+        Self::BodyPower(payload::Power::Placement),
+        Self::Body,
+        Self::Require,
+        Self::UnknownField,
+        Self::ClosedField,
+        Self::MalformedBody,
+        Self::BodyUndescribed,
+        Self::BodyUnread,
         Self::ApiOutside,
         Self::ApiUnknown,
         Self::Peer,
@@ -142,6 +208,14 @@ impl Reason {
             Self::FilterMalformed => "filter-malformed",
             Self::FilterWidens => "filter-widens",
             Self::Power(power) => power.row().2,
+            Self::BodyPower(power) => power.code(),
+            Self::Body => "body",
+            Self::Require => "require",
+            Self::UnknownField => "unknown-field",
+            Self::ClosedField => "closed-field",
+            Self::MalformedBody => "malformed-body",
+            Self::BodyUndescribed => "body-undescribed",
+            Self::BodyUnread => "body-unread",
             Self::ApiOutside => "api-outside",
             Self::ApiUnknown => "api-unknown",
             Self::Peer => "peer",
@@ -160,6 +234,14 @@ impl Reason {
             Self::FilterMalformed => "the filters cannot be read in exactly one way",
             Self::FilterWidens => "a filter of this prune call can widen what is deleted",
             Self::Power(_) => "a query key that hands out a power is used and no rule admits it",
+            Self::BodyPower(_) => "the body uses a power that no rule admits",
+            Self::Body => "a condition on the body does not hold",
+            Self::Require => "the body lacks what is required",
+            Self::UnknownField => "the body has a field that this version does not know",
+            Self::ClosedField => "the body has a field that must be empty",
+            Self::MalformedBody => "the body cannot be read in exactly one way",
+            Self::BodyUndescribed => "this version does not describe the operation's body",
+            Self::BodyUnread => "the body was not read",
             Self::ApiOutside => "the API version is outside of the policy's range",
             Self::ApiUnknown => "the API version of the call is not known yet",
             Self::Peer => "this user may not use the socket",
@@ -173,7 +255,15 @@ impl Reason {
             Self::Name => 1,
             Self::Query | Self::Filter => 2,
             Self::QueryRepeated | Self::FilterMalformed | Self::FilterWidens | Self::Power(_) => 3,
-            Self::ApiOutside | Self::ApiUnknown | Self::Peer => 4,
+            Self::BodyPower(_)
+            | Self::Body
+            | Self::Require
+            | Self::UnknownField
+            | Self::ClosedField
+            | Self::MalformedBody
+            | Self::BodyUndescribed
+            | Self::BodyUnread => 4,
+            Self::ApiOutside | Self::ApiUnknown | Self::Peer => 5,
         }
     }
 }
@@ -271,6 +361,13 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn every_power_of_a_body_is_a_reason() {
+        for power in payload::Power::all() {
+            assert!(Reason::ALL.contains(&Reason::BodyPower(power)), "{power:?}");
+        }
     }
 
     #[test]

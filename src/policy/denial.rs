@@ -5,6 +5,7 @@
 //! the request reaches it unescaped or unbounded. A conditional rule that almost matched is told
 //! first, because that is the line its author has to look at.
 
+mod body;
 mod hint;
 
 use std::fmt::Write as _;
@@ -53,8 +54,8 @@ pub(super) fn denial(policy: &Policy, facts: &Facts<'_>, reason: Reason) -> Deni
             let _same = policy.walk(facts, &mut nearest);
             match nearest.miss {
                 Some((rule, miss)) if miss.reason != Reason::Name => {
-                    push_miss(&mut message, policy, rule, miss);
-                    let line = hint::line(policy, call, operation, rule, miss);
+                    push_miss(&mut message, policy, facts, rule, miss);
+                    let line = hint::line(policy, facts, operation, rule, miss);
                     if let Some(line) = line.as_deref().filter(|line| !line.contains('…')) {
                         // Writing to a String cannot fail.
                         let _infallible =
@@ -106,7 +107,7 @@ fn plain(message: &mut String, call: &Call<'_>, operation: Operation, reason: Re
     format!("allow = [\"{grant}\"]")
 }
 
-fn push_miss(message: &mut String, policy: &Policy, rule: RuleRef, miss: Miss) {
+fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: RuleRef, miss: Miss) {
     let (name, line) = policy.rule(rule);
     message.push_str("rule `");
     escape::push(message, name, LONGEST_QUOTE);
@@ -141,6 +142,15 @@ fn push_miss(message: &mut String, policy: &Policy, rule: RuleRef, miss: Miss) {
                 key = power.key()
             );
         }
+        (
+            Reason::BodyPower(_)
+            | Reason::Body
+            | Reason::Require
+            | Reason::UnknownField
+            | Reason::ClosedField
+            | Reason::MalformedBody,
+            _,
+        ) => body::push(message, policy, facts, rule),
         (other, _) => message.push_str(other.meaning()),
     }
 }

@@ -109,7 +109,7 @@ fn way(rule_ref: RuleRef, rule: &Rule, target: &Target) -> Way {
     Way {
         rule: rule_ref,
         names: names.collect(),
-        conditions: rule.conditions.iter().map(|c| c.text.to_string()).collect(),
+        conditions: rule.parts().map(|(text, _)| text.to_owned()).collect(),
     }
 }
 

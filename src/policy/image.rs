@@ -15,6 +15,8 @@ pub(super) enum ImagePattern {
     Full(Pattern),
     /// Over the name only, `docker.io/library/alpine`; tag and digest may be anything at all.
     EveryTag(Pattern),
+    /// Over ids: `sha256:…`.
+    Id(Pattern),
 }
 
 impl ImagePattern {
@@ -25,6 +27,9 @@ impl ImagePattern {
         }
         if text.starts_with('~') {
             return Pattern::parse(text).map(Self::Full);
+        }
+        if text.starts_with("sha256:") {
+            return Pattern::parse(text).map(Self::Id);
         }
         let (name, version) = split_version(text);
         let name = complete(name);
@@ -63,10 +68,29 @@ impl ImagePattern {
         }
     }
 
+    /// Whether the image that a body names matches.
+    ///
+    /// SECURITY: a bare run of hexadecimal digits may be the beginning of an id and matches nothing; an
+    /// id is reached only by a pattern that begins with `sha256:`.
+    pub(super) fn matches(&self, image: &str) -> bool {
+        let Some(reference) = Reference::parse(image) else {
+            return false;
+        };
+        if reference.is_id() {
+            return match self {
+                Self::Id(pattern) => image.starts_with("sha256:") && pattern.matches(image),
+                Self::Full(_) | Self::EveryTag(_) => false,
+            };
+        }
+        let name = format!("{}/{}", reference.domain(), reference.path());
+        self.matches_full(&name, &reference.full())
+    }
+
     fn matches_full(&self, name: &str, full: &str) -> bool {
         match self {
             Self::Full(pattern) => pattern.matches(full),
             Self::EveryTag(pattern) => pattern.matches(name),
+            Self::Id(_) => false,
         }
     }
 }

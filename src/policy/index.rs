@@ -7,6 +7,7 @@ use crate::docker::{Call, Operation};
 use super::condition::{Asked, Guard};
 use super::decision::{Decision, Reason, RuleRef};
 use super::pattern::Pattern;
+use super::power::{BodyRule, PLAIN};
 use super::rule::Rule;
 use super::trace::{Miss, Observer};
 
@@ -110,6 +111,7 @@ impl Entry {
         });
         if let Some(rule) = plain {
             let result = self.guard.admits(asked.query, &[]).map_err(Miss::plain);
+            let result = result.and_then(|()| admits(&PLAIN, 0, asked));
             outcome.note(rule, result, observer);
         }
         let names = Names::of(call);
@@ -159,15 +161,17 @@ impl Candidate {
             return Err(Miss::plain(Reason::Name));
         }
         // INVARIANT: the index is built from these rules, so the number is always found.
-        let conditions = rules.get(slot_of(self.rule)).map(|rule| &rule.conditions);
-        let conditions = conditions.ok_or(Miss::plain(Reason::NoRule))?;
+        let rule = rules.get(slot_of(self.rule));
+        let rule = rule.ok_or(Miss::plain(Reason::NoRule))?;
+        let conditions = &rule.conditions;
         for (number, condition) in (0..).zip(conditions) {
             condition.holds(asked).map_err(|reason| Miss {
                 reason,
                 condition: Some(number),
             })?;
         }
-        guard.admits(asked.query, conditions).map_err(Miss::plain)
+        guard.admits(asked.query, conditions).map_err(Miss::plain)?;
+        admits(rule.body(), conditions.len(), asked)
     }
 
     fn fits(&self, written: &Names<'_>) -> bool {
@@ -188,6 +192,18 @@ impl<'c> Names<'c> {
         let mut names = call.names().map(|(_, text)| text);
         Self([names.next(), names.next()])
     }
+}
+
+/// Whether a rule with so many conditions allows the body.
+fn admits(rule: &BodyRule, conditions: usize, asked: &Asked<'_>) -> Result<(), Miss> {
+    let Some(obstacle) = rule.obstacle(asked.payload, asked.query) else {
+        return Ok(());
+    };
+    let number = obstacle.clause.map(|clause| conditions + clause);
+    Err(Miss {
+        reason: obstacle.reason,
+        condition: number.and_then(|number| u32::try_from(number).ok()),
+    })
 }
 
 /// The place of an operation in the list.

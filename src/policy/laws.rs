@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call};
 use crate::facts::Caller;
 use crate::judge;
@@ -11,7 +12,7 @@ use super::tests::policy;
 use super::*;
 
 /// Rules as they stand in a file, each on its own; none is covered by another.
-const RULES: [&str; 14] = [
+const RULES: [&str; 21] = [
     "allow = \"GET /containers/json\"",
     "allow = \"GET /containers/{id}/json\"",
     "allow = [\"GET,POST /containers/web-*/**\", \"GET /_ping\"]",
@@ -26,9 +27,17 @@ const RULES: [&str; 14] = [
     "allow = \"POST /images/prune\"",
     "allow = \"POST /images/prune\"\nquery.filters.dangling = \"false\"",
     "allow = \"GET /images/{name:ghcr.io/**}/json\"",
+    "allow = \"POST /containers/create\"\ncontainer.privileged = true",
+    "allow = \"POST /containers/create\"\ncontainer.mounts = [\"/srv/**\", \"tmpfs\"]",
+    "allow = \"POST /containers/create\"\ncontainer.network = [\"none\"]\ncontainer.privileged = true",
+    "allow = \"POST /containers/create\"\ncontainer.image = \"alpine\"\ncontainer.fields = [\"New\"]",
+    "allow = \"POST /containers/create\"\ncontainer.require = [\"memory\"]\ncontainer.pid = [\"host\"]",
+    "allow = \"POST /volumes/create\"\nbody = \"unchecked\"",
+    "allow = \"POST /volumes/create\"\nvolume.driver = [\"local\", \"nfs\"]",
 ];
 
-const REQUESTS: [&str; 24] = [
+/// A body follows after a tab; without one, nobody has read it.
+const REQUESTS: [&str; 36] = [
     "GET /_ping",
     "HEAD /_ping",
     "GET /containers/json?all=1",
@@ -53,6 +62,18 @@ const REQUESTS: [&str; 24] = [
     "POST /images/prune?filters={\"dangling\":[\"false\"]}",
     "GET /images/ghcr.io/a/b/json",
     "GET /nothing/here",
+    "POST /containers/create",
+    "POST /containers/create\t{\"Image\":\"alpine\"}",
+    "POST /containers/create\t{\"Image\":\"alpine\",\"New\":1}",
+    "POST /containers/create\t{\"image\":\"alpine\"}",
+    "POST /containers/create\t{\"HostConfig\":{\"Privileged\":true}}",
+    "POST /containers/create\t{\"HostConfig\":{\"Privileged\":true,\"NetworkMode\":\"none\"}}",
+    "POST /containers/create\t{\"HostConfig\":{\"Privileged\":true,\"Binds\":[\"/srv/x:/x\"]}}",
+    "POST /containers/create\t{\"HostConfig\":{\"Memory\":5,\"PidMode\":\"host\"}}",
+    "POST /containers/create\t{\"HostConfig\":{\"Tmpfs\":{\"/x\":\"\"},\"Binds\":[\"/etc:/x\"]}}",
+    "POST /containers/create\tnothing",
+    "POST /volumes/create\t{\"Driver\":\"nfs\"}",
+    "POST /volumes/create\t{\"Driver\":\"ceph\"}",
 ];
 
 fn file(rules: &[usize]) -> String {
@@ -67,11 +88,23 @@ fn rules() -> impl Strategy<Value = Vec<usize>> {
 
 /// The decision, which the trace must repeat.
 fn decide(policy: &Policy, request: &str) -> Decision {
-    let (method, target) = request.split_once(' ').unwrap();
+    let (head, body) = match request.split_once('\t') {
+        Some((head, body)) => (head, Some(body)),
+        None => (request, None),
+    };
+    let (method, target) = head.split_once(' ').unwrap();
     let call = Call::parse(method, target).unwrap();
+    let payload = match (call.operation(), body) {
+        (Some(operation), Some(body)) => Payload::read(operation, body.as_bytes()),
+        _ => Payload::Unread,
+    };
     let engine = Some(ApiVersion::new(1, 45));
-    let decision = judge::judge(policy, &Caller::default(), &call, engine);
-    let trace = judge::trace(policy, &Caller::default(), &call, engine);
+    let caller = Caller::default();
+    let decision = judge::judge_with(policy, &caller, &call, &payload, engine);
+    let trace = judge::trace_with(policy, &caller, &call, &payload, engine);
+    if let Verdict::Deny(reason) = decision.verdict {
+        let _in_words = judge::denial_with(policy, &caller, &call, &payload, engine, reason);
+    }
     assert_eq!(trace.decision.allows(), decision.allows(), "{request}");
     if let (Verdict::Allow(rule), Verdict::Allow(traced)) =
         (decision.verdict, trace.decision.verdict)
@@ -94,7 +127,7 @@ fn the_empty_policy_denies_everything() {
 #[test]
 fn every_operation_is_denied_unless_granted_and_allowed_when_written_out() {
     let empty = policy("");
-    for operation in crate::docker::Operation::ALL {
+    for operation in Operation::ALL {
         if operation.removed().is_some() {
             continue;
         }

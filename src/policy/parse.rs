@@ -4,6 +4,7 @@
 //! mistake: what can be read is read, so that a person sees all problems of a file at once. Lints
 //! and the file's own tests run only on a file without errors, because they would only repeat them.
 
+mod body;
 mod condition;
 pub(super) mod document;
 mod grant;
@@ -11,6 +12,8 @@ mod rule;
 mod settings;
 mod slips;
 mod unlisted;
+
+pub(super) use body::body_key;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use crate::docker::Operation;
 
 use super::condition::Condition;
 use super::pattern::Pattern;
+use super::power::{BodyRule, Clause, PLAIN};
 
 /// One rule. Every entry of the top-level `allow` is a rule of its own.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Rule {
     pub(super) grants: Vec<Grant>,
     /// All of them must hold.
     pub(super) conditions: Vec<Condition>,
+    /// What it says about bodies; `None`: a plain body, if any.
+    pub(super) body: Option<BodyRule>,
 }
 
 /// One string of an `allow` list.
@@ -79,8 +82,22 @@ impl Rule {
         grants.flat_map(|grant| grant.targets.iter().map(move |target| (grant, target)))
     }
 
-    /// Whether it grants without any condition.
+    /// Whether it grants without any condition, and plain bodies only.
     pub(super) fn is_plain(&self) -> bool {
-        self.conditions.is_empty()
+        self.conditions.is_empty() && self.body.is_none()
+    }
+
+    /// What it says about bodies.
+    pub(super) fn body(&self) -> &BodyRule {
+        self.body.as_ref().unwrap_or(&PLAIN)
+    }
+
+    /// Text and place of its conditions, and of what it says about bodies, in this order.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Span)> {
+        let conditions = self.conditions.iter();
+        let clauses = self.body().clauses.iter();
+        conditions
+            .map(|condition| (&*condition.text, &condition.span))
+            .chain(clauses.map(|clause: &Clause| (&*clause.text, &clause.span)))
     }
 }

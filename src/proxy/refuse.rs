@@ -17,6 +17,7 @@ use super::dial::Address;
 use super::exchange::Next;
 use super::limits::KEPT_BODIES;
 use crate::audit::{Ending, Outcome};
+use crate::docker::payload::Payload;
 use crate::docker::{Call, Malformed, Method};
 use crate::facts::{Facts, Findings};
 use crate::policy::Reason;
@@ -170,6 +171,7 @@ impl Connection {
         let facts = Facts {
             caller: &self.caller.clone(),
             call,
+            payload: &Payload::Unread,
             engine: serving.shared.engine.api(),
             findings: &findings,
         };

@@ -3,6 +3,7 @@
 use crate::docker::operation::{QueryKey, QueryKind};
 use crate::docker::query::truthy;
 use crate::docker::{Call, Operation};
+use crate::facts::Facts;
 
 use super::{LONGEST_PATH, push_request};
 use crate::policy::condition::Subject;
@@ -39,7 +40,7 @@ pub(super) fn grant_for_name(call: &Call<'_>, operation: Operation) -> String {
 /// stands as `…`.
 pub(super) fn line(
     policy: &Policy,
-    call: &Call<'_>,
+    facts: &Facts<'_>,
     operation: Operation,
     rule: RuleRef,
     miss: Miss,
@@ -49,11 +50,19 @@ pub(super) fn line(
             let rule = policy.rules.get(index::slot_of(rule))?;
             let number = usize::try_from(miss.condition?).ok()?;
             match &rule.conditions.get(number)?.subject {
-                Subject::Query(key) => Some(query_line(call, operation, key)),
+                Subject::Query(key) => Some(query_line(facts.call, operation, key)),
                 Subject::Filter(_) => None,
             }
         }
         Reason::Power(power) => Some(format!("query.{} = \"**\"", key_text(power.key()))),
+        Reason::BodyPower(_)
+        | Reason::Body
+        | Reason::Require
+        | Reason::UnknownField
+        | Reason::ClosedField
+        | Reason::MalformedBody
+        | Reason::BodyUndescribed
+        | Reason::BodyUnread => super::body::line(policy, facts, operation, rule),
         Reason::NoRule
         | Reason::UnknownOperation
         | Reason::Name
@@ -84,10 +93,10 @@ pub(super) fn twin(
         '"'
     };
     let mut hint = format!("[[rule]]\nallow = {quote}{}{quote}\n{line}", grant.text);
-    for (number, other) in (0..).zip(&rule.conditions) {
+    for (number, (text, _)) in (0..).zip(rule.parts()) {
         if miss.condition != Some(number) {
             hint.push('\n');
-            hint.push_str(&other.text);
+            hint.push_str(text);
         }
     }
     Some(hint)

@@ -8,16 +8,17 @@ use crate::docker::operation::QueryKey;
 use crate::policy::condition::{Condition, Subject};
 use crate::policy::rule::{Grant, Rule, Target};
 
+use super::body;
 use super::condition;
 use super::document::{Kind, Problems, Table, Value};
 use super::grant;
 
 /// Keys of `[[rule]]`.
-const KEYS: [&str; 3] = ["name", "allow", "query"];
-
-/// Keys of `[[rule]]` that the language has and this version does not.
-const LATER: [&str; 13] = [
-    "target",
+const KEYS: [&str; 11] = [
+    "name",
+    "allow",
+    "query",
+    "body",
     "container",
     "exec",
     "update",
@@ -25,12 +26,10 @@ const LATER: [&str; 13] = [
     "connect",
     "volume",
     "service",
-    "image",
-    "any_exec",
-    "body",
-    "visible",
-    "observe",
 ];
+
+/// Keys of `[[rule]]` that the language has and this version does not.
+const LATER: [&str; 5] = ["target", "image", "any_exec", "visible", "observe"];
 
 /// The longest rule name.
 const LONGEST_NAME: usize = 64;
@@ -54,6 +53,7 @@ pub(super) fn top_level(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<R
             span: entry.span.clone(),
             grants: vec![grant],
             conditions: Vec::new(),
+            body: None,
         })
     };
     entries
@@ -117,6 +117,7 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         .map(|value| grants(&value, problems))
         .unwrap_or_default();
     let conditions = query.map(|value| condition::query(&value, &grants, problems));
+    let body = body::body(&mut table, &grants, problems);
     table.finish(&KEYS, &LATER, problems);
     let default = grants.first()?.text.clone();
     Some(Rule {
@@ -125,6 +126,7 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         span,
         grants,
         conditions: conditions.unwrap_or_default(),
+        body,
     })
 }
 
@@ -193,11 +195,9 @@ fn duplicate_names(rules: &[Rule], problems: &mut Problems<'_>) {
 /// A conditional rule whose every grant another rule gives without any condition.
 fn nothing_changes(rules: &[Rule], problems: &mut Problems<'_>) {
     for rule in rules.iter().filter(|rule| !rule.is_plain()) {
-        if rule
-            .conditions
-            .iter()
-            .any(|condition| admits_more(condition, rule))
-        {
+        let mut conditions = rule.conditions.iter();
+        let more = conditions.any(|condition| admits_more(condition, rule));
+        if more || rule.body().admits_more() {
             continue;
         }
         let covering = |target: &Target| {

@@ -79,7 +79,7 @@ mode = 660
     6 | paht = "/images/create"
       | ^^^^ not a key of `[[rule]]`
       |
-      = help: the keys of `[[rule]]` are `name`, `allow`, `query`
+      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `body`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`
 
     error[unknown-key]: Docker reads no query key `tt` there
      --> ci.toml:8:7
@@ -209,14 +209,12 @@ observe = true
 [[rule]]
 allow = "POST /containers/create"
 target.name = "web"
-body = "unchecked"
 any_exec = true
-container.image = "alpine"
 
 [[test]]
 request = "POST /containers/create"
 expect = "deny"
-body = "{}"
+body_file = "x"
 "#), @r#"
     error[not-supported]: `observe` is not supported by this version
      --> ci.toml:2:1
@@ -234,35 +232,19 @@ body = "{}"
       |
       = note: ignoring it would change what the policy means
 
-    error[not-supported]: `body` is not supported by this version
+    error[not-supported]: `any_exec` is not supported by this version
      --> ci.toml:7:1
       |
-    7 | body = "unchecked"
-      | ^^^^ not supported by this version
-      |
-      = note: ignoring it would change what the policy means
-
-    error[not-supported]: `any_exec` is not supported by this version
-     --> ci.toml:8:1
-      |
-    8 | any_exec = true
+    7 | any_exec = true
       | ^^^^^^^^ not supported by this version
       |
       = note: ignoring it would change what the policy means
 
-    error[not-supported]: `container` is not supported by this version
-     --> ci.toml:9:1
-      |
-    9 | container.image = "alpine"
-      | ^^^^^^^^^ not supported by this version
-      |
-      = note: ignoring it would change what the policy means
-
-    error[not-supported]: `body` is not supported by this version
-      --> ci.toml:14:1
+    error[not-supported]: `body_file` is not supported by this version
+      --> ci.toml:12:1
        |
-    14 | body = "{}"
-       | ^^^^ not supported by this version
+    12 | body_file = "x"
+       | ^^^^^^^^^ not supported by this version
        |
        = note: ignoring it would change what the policy means
     "#);
@@ -272,6 +254,143 @@ body = "{}"
       |
     1 | semantics = 2
       |             ^ not known to this version
+    "#);
+}
+
+#[test]
+fn what_a_rule_says_about_bodies() {
+    insta::assert_snapshot!(read(r#"
+[[rule]]
+allow = ["POST /containers/create", "POST /containers/{id}/start"]
+container.image = "alpine"
+
+[[rule]]
+allow = "POST /containers/create"
+container.imgae = "alpine"
+container.privileged = "yes"
+container.mounts = ["srv/ci", "/srv/ci/***"]
+container.network = ["cafe", true]
+container.publish = ["80"]
+container.command = ["ls"]
+container.require = ["memori"]
+container.pid = true
+exec.user = "1000"
+
+[[rule]]
+allow = "POST /volumes/create"
+body = "raw"
+volume.driver = "nfs"
+
+[[rule]]
+allow = "GET /info"
+body = "unchecked"
+"#), @r#"
+    error[condition-fits-not]: `container` does not fit every grant of its rule
+     --> ci.toml:4:1
+      |
+    3 | allow = ["POST /containers/create", "POST /containers/{id}/start"]
+      |                                     ----------------------------- has no such body
+    4 | container.image = "alpine"
+      | ^^^^^^^^^ this does not fit
+      |
+      = help: move `POST /containers/{id}/start` to a rule of its own
+
+    error[unknown-key]: unknown key `container.imgae` in `container`
+     --> ci.toml:8:11
+      |
+    8 | container.imgae = "alpine"
+      |           ^^^^^ not a key of `container`
+      |
+      = help: the keys of `container` are `name`, `image`, `labels`, `command`, `user`, `privileged`, `unmask_paths`, `oom`, `gpus`, `mounts`, `network`, `publish`, `capabilities`, `devices`, `device_rules`, `volumes_from`, `pid`, `ipc`, `uts`, `userns`, `cgroupns`, `cgroup_parent`, `security_opt`, `sysctls`, `runtime`, `groups`, `links`, `log_driver`, `storage`, `ulimits`, `resources`, `dns`, `mac_address`, `init`, `annotations`, `endpoint`, `require`, `fields`
+
+    error[wrong-type]: `container.privileged` takes `true` or `false`, not a string
+     --> ci.toml:9:24
+      |
+    9 | container.privileged = "yes"
+      |                        ^^^^^ expected `true` or `false`
+
+    error[bad-value]: `container.mounts` cannot hold `srv/ci`
+      --> ci.toml:10:21
+       |
+    10 | container.mounts = ["srv/ci", "/srv/ci/***"]
+       |                     ^^^^^^^^ expected an absolute path, `volume:NAME`, `tmpfs`, `image:NAME`, `secret:NAME` or `config:NAME`, then perhaps `:ro`
+
+    error[bad-pattern]: `/srv/ci/***` is not a pattern
+      --> ci.toml:10:31
+       |
+    10 | container.mounts = ["srv/ci", "/srv/ci/***"]
+       |                               ^^^^^^^^^^^^^ `***` is not a wildcard; `*` stops at `/`, `**` does not
+
+    error[bad-value]: `container.network` cannot hold `cafe`
+      --> ci.toml:11:22
+       |
+    11 | container.network = ["cafe", true]
+       |                      ^^^^^^ this could be the beginning of an id of something else
+       |
+       = help: use a name with a `-`, a `_` or a letter after `f`, or `*` for every one
+
+    error[wrong-type]: `container.network` takes a string, not a boolean
+      --> ci.toml:11:30
+       |
+    11 | container.network = ["cafe", true]
+       |                              ^^^^ expected a string
+
+    error[bad-value]: `container.publish` cannot hold `80`
+      --> ci.toml:12:22
+       |
+    12 | container.publish = ["80"]
+       |                      ^^^^ expected `ADDRESS:PORT/tcp`, such as `127.0.0.1:8000-8100/tcp`
+
+    error[wrong-type]: `container.command` is a list of commands
+      --> ci.toml:13:21
+       |
+    13 | container.command = ["ls"]
+       |                     ^^^^^^ each command is a list of its arguments
+       |
+       = help: write `[["ls", "-l"], ["cat", "**"]]`
+
+    error[bad-value]: `memori` cannot be required
+      --> ci.toml:14:22
+       |
+    14 | container.require = ["memori"]
+       |                      ^^^^^^^^ not a word of `require`
+       |
+       = help: the words are `memory`, `pids`, `cpus`, `read-only`, `no-new-privileges`, `drop-all`, `init`, `user`
+
+    error[wrong-type]: `container.pid` takes a list of patterns, not a boolean
+      --> ci.toml:15:17
+       |
+    15 | container.pid = true
+       |                 ^^^^ expected a list of patterns
+
+    error[condition-fits-not]: `exec` does not fit every grant of its rule
+      --> ci.toml:16:1
+       |
+     7 | allow = "POST /containers/create"
+       |         ------------------------- has no such body
+    ...
+    16 | exec.user = "1000"
+       | ^^^^ this does not fit
+       |
+       = help: move `POST /containers/create` to a rule of its own
+
+    error[bad-value]: `body` cannot be `raw`
+      --> ci.toml:20:8
+       |
+    20 | body = "raw"
+       |        ^^^^^ the only value is `unchecked`
+       |
+       = help: say what is allowed by `container.KEY` and its like
+
+    error[condition-fits-not]: `body` does not fit every grant of its rule
+      --> ci.toml:25:1
+       |
+    24 | allow = "GET /info"
+       |         ----------- reads no JSON body
+    25 | body = "unchecked"
+       | ^^^^ this does not fit
+       |
+       = help: move `GET /info` to a rule of its own
     "#);
 }
 

@@ -32,6 +32,7 @@ pub(super) fn unlisted(
             span: entry.span.clone(),
             grants: Vec::new(),
             conditions: Vec::new(),
+            body: None,
         });
         unlisted.grants.push(UnlistedGrant {
             rule,
