@@ -192,6 +192,12 @@ impl Policy {
         payload::is_described(operation) && self.rules.iter().any(judges)
     }
 
+    /// The first rule that looks into bodies, and the key it does so by: `container.network = …`.
+    pub fn body_key(&self) -> Option<(RuleRef, &str)> {
+        let mut rules = self.rules().zip(&self.rules);
+        rules.find_map(|(rule, found)| Some((rule, &*found.body().clauses.first()?.text)))
+    }
+
     /// Every rule, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = RuleRef> + use<> {
         (0..).map(RuleRef).take(self.rules.len())
