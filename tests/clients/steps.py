@@ -47,7 +47,7 @@ def read(path):
 
 def run(driver, command, env, cwd, subset=False, only=None, without=()):
     """Plays the whole driver; with `subset` only its steps marked `core`, with `only` those that
-    contain one of its words; never what is marked with one of `without`."""
+    begin with one of its words; never what is marked with one of `without`."""
     if driver.suffix == ".steps":
         done = []
         for title, marks, shell in read(driver):
@@ -55,7 +55,7 @@ def run(driver, command, env, cwd, subset=False, only=None, without=()):
                 continue
             if set(marks) & set(without):
                 continue
-            if only and not any(word in title for word in only.split(",")):
+            if only and not any(title.startswith(word) for word in only.split(",")):
                 continue
             code, out, err = execute(["bash", "-c", shell], env, cwd)
             done.append(Step(title, code, out, err, marks))
