@@ -17,9 +17,8 @@ use super::dial::Address;
 use super::exchange::Next;
 use super::limits::KEPT_BODIES;
 use crate::audit::{Ending, Outcome};
-use crate::docker::payload::Payload;
 use crate::docker::{Call, Malformed, Method};
-use crate::facts::{Facts, Findings};
+use crate::judge;
 use crate::policy::Reason;
 use crate::wire::framing::{BadFraming, RequestBody};
 use crate::wire::head::{BadHead, RequestHead};
@@ -166,16 +165,8 @@ impl Connection {
         reason: Reason,
         head: &RequestHead<'_>,
     ) -> Refusal {
-        let serving = Arc::clone(&self.serving);
-        let findings = Findings::default();
-        let facts = Facts {
-            caller: &self.caller.clone(),
-            call,
-            payload: &Payload::Unread,
-            engine: serving.shared.engine.api(),
-            findings: &findings,
-        };
-        let denial = serving.policy.denial(&facts, reason);
+        let engine = self.serving.shared.engine.api();
+        let denial = judge::denial(&self.serving.policy, &self.caller, call, engine, reason);
         self.note(
             Some(call),
             Outcome::Refused,
