@@ -18,10 +18,11 @@ const MEASURED: usize = 300;
 /// And for how long at least.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
 
-/// How long the gate may work for others before it has answered, 99 times in 100. It is processor
-/// time, because the machine is busy with the flood itself and perhaps with much else; and this may
-/// be a build without optimisation.
-const BOUND: Duration = Duration::from_millis(100);
+/// How many turns of work may come before an answer, 99 times in 100. The floods have about a thousand
+/// connections at a time, and whoever is ready gets a turn before anybody gets the next. A turn is
+/// what one undisturbed request costs here. All of it is processor time, because the machine is busy
+/// with the flood itself and perhaps with much else.
+const TURNS: u32 = 2_000;
 
 type Flood = fn(&Path, &AtomicBool, &AtomicU64);
 
@@ -41,6 +42,7 @@ fn flood_on_one_socket_leaves_another_its_speed_and_its_records() {
     let policies = [("flooded", WORKSHOP), ("calm", WORKSHOP)];
     let gates = Inside::start(&docker.path().join("e"), &policies, Limits::default());
     let undisturbed = measure(&gates);
+    let bound = undisturbed.1 * TURNS;
     let mut changes = 0;
 
     for floods in FLOODS.iter().map(std::slice::from_ref).chain([FLOODS]) {
@@ -74,7 +76,7 @@ fn flood_on_one_socket_leaves_another_its_speed_and_its_records() {
             "{name}: {} turns; 99 in 100 answers within {waited:?}, {worked:?} of the gate's time (undisturbed {undisturbed:?})",
             turns.load(Ordering::Relaxed)
         );
-        assert!(worked < BOUND, "{name}: {worked:?}");
+        assert!(worked < bound, "{name}: {worked:?}, more than {bound:?}");
     }
 
     let records = gates.finish();
