@@ -5,7 +5,7 @@
 use quaygate::diag::{Source, render};
 use quaygate::docker::Call;
 use quaygate::facts::Caller;
-use quaygate::judge::judge;
+use quaygate::judge::Judge;
 use quaygate::policy::{Policy, Verdict};
 
 const POLICY: &str = r#"
@@ -40,7 +40,7 @@ fn main() {
         // A request that could be read in two ways never becomes a call.
         let answer = match Call::parse(method, target) {
             Err(malformed) => format!("malformed: {malformed}"),
-            Ok(call) => match judge(&policy, &caller, &call, None).verdict {
+            Ok(call) => match Judge::new(&policy, &caller, &call, None).decide().verdict {
                 Verdict::Allow(rule) => format!("allowed by {}", policy.rule(rule).0),
                 Verdict::Deny(reason) => format!("refused: {}", reason.meaning()),
             },

@@ -17,10 +17,22 @@ pub struct Caller {
     pub pid: Option<i32>,
 }
 
-/// What the engine answered to a policy's questions. This version asks none.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Findings {}
+/// What had to be found out about the object of a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Findings {
+    /// Where the exec of a call on one was created.
+    pub exec: Origin,
+}
+
+/// Where something was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Through this socket.
+    Here,
+    /// Somewhere else, or nobody remembers.
+    #[default]
+    Elsewhere,
+}
 
 /// One request as a policy sees it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +45,6 @@ pub struct Facts<'a> {
     pub payload: &'a Payload<'a>,
     /// The engine's own API version, once known: a call without a version prefix counts as it.
     pub engine: Option<ApiVersion>,
-    /// What had to be asked from the engine first.
+    /// What had to be found out first.
     pub findings: &'a Findings,
 }

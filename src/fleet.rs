@@ -106,17 +106,6 @@ pub struct Post {
     pub socket: PathBuf,
 }
 
-/// A policy whose rules the gate could only ever refuse is not served at all.
-fn looks_into_bodies(post: &Post) -> Option<Problem> {
-    let policy = &post.loaded.policy;
-    let (rule, key) = policy.body_key()?;
-    Some(Problem::LooksIntoBodies {
-        name: policy.name().to_string(),
-        line: policy.rule(rule).1,
-        key: key.to_owned(),
-    })
-}
-
 /// Gives each policy its socket: `--listen`, else `[socket] path`, else
 /// `<runtime dir>/<name>/docker.sock`.
 pub fn place(
@@ -144,8 +133,7 @@ pub fn place(
             Post { loaded, socket }
         })
         .collect();
-    let mut problems = same_sockets(&posts);
-    problems.extend(posts.iter().filter_map(looks_into_bodies));
+    let problems = same_sockets(&posts);
     if problems.is_empty() {
         Ok(posts)
     } else {

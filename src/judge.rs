@@ -1,94 +1,106 @@
 //! The one walk from a request to a decision, shared by the gate, `explain` and `[[test]]`.
 //!
 //! Whoever wants to know what the policy says about a call comes here, so that there is one answer.
-//! What the engine would have to be asked first ([`Findings`]) has its place in the walk; this
-//! version asks nothing.
+//! A call is judged twice if its body matters: first without it, so that nobody's body is read for
+//! nothing, then with it. What the first judgement says to a call that hangs on its body is *no*, for
+//! the reason [`Reason::BodyUnread`]; so whoever forgets the second one opens nothing.
 
-use crate::docker::payload::Payload;
+use crate::docker::payload::{BadBody, Payload};
 use crate::docker::{ApiVersion, Call};
-use crate::facts::{Caller, Facts, Findings};
+use crate::facts::{Caller, Facts, Findings, Origin};
 use crate::policy::{Decision, Denial, Policy, Reason, Trace};
 
-/// Judges one call whose body nobody has read. Pure, total, synchronous.
-pub fn judge(
-    policy: &Policy,
-    caller: &Caller,
-    call: &Call<'_>,
+/// One call before its policy.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    policy: &'a Policy,
+    caller: &'a Caller,
+    call: &'a Call<'a>,
+    payload: Payload<'a>,
     engine: Option<ApiVersion>,
-) -> Decision {
-    judge_with(policy, caller, call, &Payload::Unread, engine)
+    findings: Findings,
 }
 
-/// Judges one call with its body.
-pub fn judge_with(
-    policy: &Policy,
-    caller: &Caller,
-    call: &Call<'_>,
-    payload: &Payload<'_>,
-    engine: Option<ApiVersion>,
-) -> Decision {
-    with_facts(caller, call, payload, engine, |facts| policy.decide(facts))
-}
+impl<'a> Judge<'a> {
+    /// A call whose body nobody has read, and of whose object nothing is known.
+    pub fn new(
+        policy: &'a Policy,
+        caller: &'a Caller,
+        call: &'a Call<'a>,
+        engine: Option<ApiVersion>,
+    ) -> Self {
+        Self {
+            policy,
+            caller,
+            call,
+            payload: Payload::to_come(call.operation()),
+            engine,
+            findings: Findings::default(),
+        }
+    }
 
-/// The judgement of a call whose body nobody has read, with everything that was seen on the way.
-pub fn trace(
-    policy: &Policy,
-    caller: &Caller,
-    call: &Call<'_>,
-    engine: Option<ApiVersion>,
-) -> Trace {
-    trace_with(policy, caller, call, &Payload::Unread, engine)
-}
+    /// With its body.
+    #[must_use]
+    pub fn body(mut self, body: &'a [u8]) -> Self {
+        if let Some(operation) = self.call.operation() {
+            self.payload = Payload::read(operation, body);
+        }
+        self
+    }
 
-/// The same judgement as `judge_with`, with everything that was seen on the way.
-pub fn trace_with(
-    policy: &Policy,
-    caller: &Caller,
-    call: &Call<'_>,
-    payload: &Payload<'_>,
-    engine: Option<ApiVersion>,
-) -> Trace {
-    with_facts(caller, call, payload, engine, |facts| policy.trace(facts))
-}
+    /// With a body that cannot be judged.
+    #[must_use]
+    pub fn bad_body(mut self, bad: BadBody) -> Self {
+        self.payload = Payload::Bad(bad);
+        self
+    }
 
-/// Puts the refusal of a call whose body nobody has read into words.
-pub fn denial(
-    policy: &Policy,
-    caller: &Caller,
-    call: &Call<'_>,
-    engine: Option<ApiVersion>,
-    reason: Reason,
-) -> Denial {
-    denial_with(policy, caller, call, &Payload::Unread, engine, reason)
-}
+    /// As far as it can be judged by whoever has nothing but the request: a body that is not told
+    /// asks for nothing, and an exec was created here.
+    #[must_use]
+    pub fn presumed(mut self) -> Self {
+        self.findings.exec = Origin::Here;
+        if self.payload == Payload::Unread {
+            self.body(b"{}")
+        } else {
+            self
+        }
+    }
 
-/// Puts a refusal into words.
-pub fn denial_with(
-    policy: &Policy,
-    caller: &Caller,
-    call: &Call<'_>,
-    payload: &Payload<'_>,
-    engine: Option<ApiVersion>,
-    reason: Reason,
-) -> Denial {
-    with_facts(caller, call, payload, engine, |facts| {
-        policy.denial(facts, reason)
-    })
-}
+    /// With what was found out about its object.
+    #[must_use]
+    pub fn findings(mut self, findings: Findings) -> Self {
+        self.findings = findings;
+        self
+    }
 
-fn with_facts<R>(
-    caller: &Caller,
-    call: &Call<'_>,
-    payload: &Payload<'_>,
-    engine: Option<ApiVersion>,
-    judge: impl FnOnce(&Facts<'_>) -> R,
-) -> R {
-    let findings = Findings::default();
-    judge(&Facts {
-        caller,
-        call,
-        payload,
-        engine,
-        findings: &findings,
-    })
+    /// What the body asks for.
+    pub fn payload(&self) -> &Payload<'a> {
+        &self.payload
+    }
+
+    /// The decision. Pure, total, synchronous.
+    pub fn decide(&self) -> Decision {
+        self.policy.decide(&self.facts())
+    }
+
+    /// The same decision, with everything that was seen on the way.
+    pub fn trace(&self) -> Trace {
+        self.policy.trace(&self.facts())
+    }
+
+    /// A refusal in words.
+    pub fn denial(&self, reason: Reason) -> Denial {
+        self.policy.denial(&self.facts(), reason)
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            caller: self.caller,
+            call: self.call,
+            payload: &self.payload,
+            engine: self.engine,
+            findings: &self.findings,
+        }
+    }
 }

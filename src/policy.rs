@@ -20,7 +20,7 @@
 //! use quaygate::diag::Source;
 //! use quaygate::docker::Call;
 //! use quaygate::facts::Caller;
-//! use quaygate::judge::judge;
+//! use quaygate::judge::Judge;
 //! use quaygate::policy::Policy;
 //!
 //! let file = r#"
@@ -39,7 +39,7 @@
 //! let checked = Policy::parse("web", &Source::new("web.toml", file)).unwrap();
 //! let decide = |method, target| {
 //!     let call = Call::parse(method, target).unwrap();
-//!     judge(&checked.policy, &Caller::default(), &call, None).allows()
+//!     Judge::new(&checked.policy, &Caller::default(), &call, None).decide().allows()
 //! };
 //! assert!(decide("POST", "/v1.41/containers/web/kill?signal=SIGHUP"));
 //! assert!(!decide("POST", "/v1.41/containers/web/kill"));
@@ -73,7 +73,7 @@ use crate::docker::{ApiVersion, Operation, payload};
 use crate::facts::{Caller, Facts};
 
 pub use api::ApiRange;
-pub use decision::{Decision, Denial, Permit, Reason, RuleRef, Verdict};
+pub use decision::{Decision, Denial, Permit, Reason, Refused, RuleRef, Verdict};
 pub use pattern::{BadPattern, Pattern};
 pub use trace::Trace;
 
@@ -192,12 +192,6 @@ impl Policy {
         payload::is_described(operation) && self.rules.iter().any(judges)
     }
 
-    /// The first rule that looks into bodies, and the key it does so by: `container.network = …`.
-    pub fn body_key(&self) -> Option<(RuleRef, &str)> {
-        let mut rules = self.rules().zip(&self.rules);
-        rules.find_map(|(rule, found)| Some((rule, &*found.body().clauses.first()?.text)))
-    }
-
     /// Every rule, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = RuleRef> + use<> {
         (0..).map(RuleRef).take(self.rules.len())
@@ -234,6 +228,7 @@ impl Policy {
             operation,
             query: call.query(),
             payload: facts.payload,
+            exec: facts.findings.exec,
             version: call.path().version().or(facts.engine),
         };
         self.index.judge(&self.rules, call, &asked, observer)

@@ -10,13 +10,16 @@
 //! alone: whatever goes wrong between the two can only ever reach the client that caused it.
 
 mod accept;
+mod asked;
 mod body;
 mod connection;
 mod departure;
 pub mod dial;
 mod entry;
 mod exchange;
+mod execs;
 mod forward;
+mod held;
 pub(crate) mod identity;
 pub mod limits;
 pub mod listen;

@@ -2,7 +2,8 @@
 //!
 //! The request is judged by the very walk that the gate takes. What only the running gate knows is
 //! presumed and said: the caller is one whom the policy lets in, and a path without version prefix
-//! counts as a version that the policy accepts.
+//! counts as a version that the policy accepts. Where the answer hangs on what is not told here, the
+//! answer is that it depends, and on what.
 
 mod request;
 
@@ -18,19 +19,19 @@ use super::show::risk_code;
 use super::text::{Piece, Style, Text, piece, plain};
 use crate::diag::Source;
 use crate::docker::operation::Risk;
-use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call, Malformed, Operation};
-use crate::facts::{Caller, Facts, Findings};
+use crate::facts::Caller;
 use crate::fleet::{self, Loaded};
+use crate::judge::Judge;
 use crate::policy::trace::Step;
-use crate::policy::{Denial, Policy, RuleRef, Verdict};
+use crate::policy::{Denial, Policy, Reason, RuleRef, Verdict};
 use request::Request;
 
 /// The decision for one request: the rule that allows it, or why not and the line to add
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Example: quaygate explain traefik 'POST /containers/create?name=web'",
-    after_help = "Exit code 0 if the request is allowed, 1 if it is refused."
+    after_help = "Exit code 0 if the request is allowed, 1 if it is refused or if that depends on what was not told."
 )]
 pub(super) struct Arguments {
     /// A policy file or the name of a built-in policy
@@ -118,10 +119,6 @@ fn read_body(file: &str) -> io::Result<Vec<u8>> {
 
 fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>, body: Option<&[u8]>) -> Answer {
     let policy = &loaded.policy;
-    let payload = match (call.operation(), body) {
-        (Some(operation), Some(body)) => Payload::read(operation, body),
-        _ => Payload::Unread,
-    };
     let presumed = policy.presumed_caller();
     let caller = Caller {
         uid: arguments.uid.or(presumed.uid),
@@ -129,20 +126,27 @@ fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>, body: Option<
         pid: None,
     };
     let engine = policy.presumed_engine();
-    let findings = Findings::default();
-    let facts = Facts {
-        caller: &caller,
-        call,
-        payload: &payload,
-        engine: Some(engine),
-        findings: &findings,
+    let judge = Judge::new(policy, &caller, call, Some(engine));
+    let judge = match body {
+        Some(body) => judge.body(body),
+        None => judge,
     };
-    let trace = policy.trace(&facts);
-    let outcome = match trace.decision.verdict {
-        Verdict::Allow(rule) => Outcome::Allowed(RuleAt::of(policy, rule)),
-        Verdict::Deny(reason) => Outcome::Refused {
-            denial: policy.denial(&facts, reason),
-            near: trace
+    let told = judge.decide().verdict;
+    let judge = judge.presumed();
+    let outcome = match (told, judge.decide().verdict) {
+        (Verdict::Allow(rule), _) => Outcome::Allowed(RuleAt::of(policy, rule)),
+        (Verdict::Deny(reason), Verdict::Allow(rule)) => Outcome::Depends {
+            on: On::of(reason),
+            rule: Some(RuleAt::of(policy, rule)),
+        },
+        (Verdict::Deny(Reason::BodyUnread), Verdict::Deny(_)) => Outcome::Depends {
+            on: On::Body,
+            rule: None,
+        },
+        (_, Verdict::Deny(reason)) => Outcome::Refused {
+            denial: judge.denial(reason),
+            near: judge
+                .trace()
                 .steps
                 .iter()
                 .filter_map(|step| Near::of(policy, step))
@@ -175,8 +179,49 @@ struct Answer {
 
 enum Outcome {
     Allowed(RuleAt),
-    Refused { denial: Denial, near: Vec<Near> },
+    /// It hangs on what was not told; `rule` would allow it at best.
+    Depends {
+        on: On,
+        rule: Option<RuleAt>,
+    },
+    Refused {
+        denial: Denial,
+        near: Vec<Near>,
+    },
     Unreadable(Malformed),
+}
+
+/// What a decision hangs on.
+#[derive(Clone, Copy)]
+enum On {
+    Body,
+    Exec,
+}
+
+impl On {
+    fn of(reason: Reason) -> Self {
+        if reason == Reason::ForeignExec {
+            Self::Exec
+        } else {
+            Self::Body
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Exec => "exec",
+        }
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Self::Body => "on its body: give it with --body FILE",
+            Self::Exec => {
+                "on the exec: it is reached if it was created through this socket since quaygate started"
+            }
+        }
+    }
 }
 
 /// A rule and its line.
@@ -244,6 +289,7 @@ impl Answer {
         let mut text = Text::new();
         let (style, word) = match &self.outcome {
             Outcome::Allowed(_) => (Style::Good, "allowed"),
+            Outcome::Depends { .. } => (Style::Careful, "depends"),
             Outcome::Refused { .. } | Outcome::Unreadable(_) => (Style::Bad, "refused"),
         };
         text.line([piece(style, word), plain(format_args!(": {}", self.what()))]);
@@ -253,6 +299,24 @@ impl Answer {
         match &self.outcome {
             Outcome::Allowed(rule) => {
                 text.gap().table(2, vec![line_of(source, rule)]);
+            }
+            Outcome::Depends { on, rule } => {
+                text.gap().say(format_args!("  {}", on.says()));
+                match (on, rule) {
+                    (On::Body, Some(rule)) => {
+                        text.gap()
+                            .say("one that asks for nothing, `{}`, is allowed by");
+                        text.table(2, vec![line_of(source, rule)]);
+                    }
+                    (On::Body, None) => {
+                        text.gap()
+                            .say("one that asks for nothing, `{}`, is refused");
+                    }
+                    (On::Exec, rule) => {
+                        text.gap()
+                            .table(2, rule.iter().map(|rule| line_of(source, rule)).collect());
+                    }
+                }
             }
             Outcome::Unreadable(malformed) => {
                 text.gap().say(format_args!("  {malformed}"));
@@ -322,6 +386,7 @@ impl Answer {
             uid: self.uid,
             decision: "deny",
             rule: None,
+            depends: None,
             reason: None,
             status: None,
             message: None,
@@ -332,6 +397,11 @@ impl Answer {
             Outcome::Allowed(rule) => {
                 document.decision = "allow";
                 document.rule = Some(rule);
+            }
+            Outcome::Depends { on, rule } => {
+                document.decision = "depends";
+                document.depends = Some(on.code());
+                document.rule = rule.as_ref();
             }
             Outcome::Refused { denial, near } => {
                 document.reason = Some(denial.reason.code());
@@ -374,6 +444,8 @@ struct Document<'a> {
     uid: Option<u32>,
     decision: &'static str,
     rule: Option<&'a RuleAt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depends: Option<&'static str>,
     reason: Option<&'static str>,
     status: Option<u16>,
     message: Option<String>,

@@ -144,7 +144,7 @@ fn the_help_of_explain() {
           --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
       -h, --help             Print help (see more with '--help')
 
-    Exit code 0 if the request is allowed, 1 if it is refused.
+    Exit code 0 if the request is allowed, 1 if it is refused or if that depends on what was not told.
     "#);
 }
 

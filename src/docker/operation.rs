@@ -139,6 +139,11 @@ impl Operation {
         self.row().effect
     }
 
+    /// Whether its path names an exec.
+    pub fn is_on_exec(self) -> bool {
+        matches!(self, Self::ExecStart | Self::ExecResize | Self::ExecInspect)
+    }
+
     /// How its bytes flow.
     pub fn stream(self) -> Stream {
         self.row().stream

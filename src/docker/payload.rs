@@ -48,7 +48,7 @@ use walk::Reading;
 pub enum Payload<'b> {
     /// The operation reads no body.
     None,
-    /// Nobody has read the body: it is yet to come, or the caller does not look into bodies.
+    /// Nobody has read the body yet.
     Unread,
     /// Read and understood.
     Read(Box<Body<'b>>),
@@ -205,6 +205,15 @@ impl<'b> Payload<'b> {
         let mut body = reading.finish()?;
         settle(operation, &mut body);
         Ok(Self::Read(Box::new(body)))
+    }
+
+    /// What is known of a body before anybody has read it.
+    pub fn to_come(operation: Option<Operation>) -> Self {
+        match operation {
+            Some(operation) if table(operation).is_some() => Self::Unread,
+            Some(operation) if operation.body() == super::operation::BodyKind::Json => Self::Opaque,
+            _ => Self::None,
+        }
     }
 
     /// As `parse`, with what cannot be judged as one more thing that a body can be.

@@ -82,15 +82,6 @@ pub enum Problem {
         /// The second policy.
         second: String,
     },
-    /// A policy that looks into bodies, which the gate does not do yet.
-    LooksIntoBodies {
-        /// The policy's name.
-        name: String,
-        /// The line of the rule.
-        line: usize,
-        /// The key, as written.
-        key: String,
-    },
     /// `--listen` with more than one policy.
     ListenWithMany {
         /// The path given.
@@ -134,10 +125,6 @@ impl fmt::Display for Problem {
                 f,
                 "`{first}` and `{second}` both want the socket {}: each policy needs a socket, and a directory, of its own",
                 path.display()
-            ),
-            Self::LooksIntoBodies { name, line, key } => write!(
-                f,
-                "policy `{name}` looks into bodies (`{key}` in the rule on line {line}), which the gate of this version does not support; `check`, `explain --body` and the policy's tests do"
             ),
             Self::ListenWithMany { path, policies } => write!(
                 f,
@@ -186,8 +173,7 @@ impl Problem {
             Self::Faulty { .. }
             | Self::SameName { .. }
             | Self::SameSocket { .. }
-            | Self::ListenWithMany { .. }
-            | Self::LooksIntoBodies { .. } => Ok(()),
+            | Self::ListenWithMany { .. } => Ok(()),
         }
     }
 }

@@ -153,26 +153,3 @@ fn two_policies_of_one_name_are_refused() {
     );
     assert!(same_names(&drafts[..2]).is_empty());
 }
-
-#[test]
-fn a_policy_that_looks_into_bodies_is_not_served() {
-    let posts = |text: &str| {
-        let draft = Draft {
-            name: "jobs".into(),
-            source: Source::new("jobs.toml", text),
-        };
-        let loaded = draft.parse().unwrap();
-        place(vec![loaded], Path::new("/run/quaygate"), None)
-    };
-    let plain = "[[rule]]\nallow = \"POST /containers/create\"\n";
-
-    let problems = posts(&format!("{plain}container.network = [\"none\"]\n")).unwrap_err();
-
-    assert_eq!(problems.len(), 1);
-    assert!(
-        problems[0].to_string().contains("does not support"),
-        "{}",
-        problems[0]
-    );
-    assert!(posts(plain).is_ok());
-}

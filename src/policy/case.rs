@@ -4,10 +4,9 @@
 //! was meant to is noticed where it is made. The tests go through the same walk as the gate.
 
 use crate::diag::{Diagnostic, Span, escape, suggest};
-use crate::docker::payload::Payload;
 use crate::docker::{Call, Malformed};
 use crate::facts::Caller;
-use crate::judge;
+use crate::judge::Judge;
 
 use super::Policy;
 use super::decision::{Reason, Verdict};
@@ -217,22 +216,23 @@ impl Case {
             Err(malformed) => return self.compare(policy, Outcome::Malformed(malformed)),
         };
         let engine = Some(policy.presumed_engine());
-        let payload = match (call.operation(), &self.body) {
-            (Some(operation), Some(body)) => Payload::read(operation, body.as_bytes()),
-            _ => Payload::Unread,
+        let judge = Judge::new(policy, &caller, &call, engine).presumed();
+        let judge = match &self.body {
+            Some(body) => judge.body(body.as_bytes()),
+            None => judge,
         };
-        let decision = judge::judge_with(policy, &caller, &call, &payload, engine);
+        let decision = judge.decide();
         let mut failure = self.compare(policy, Outcome::Judged(decision.verdict))?;
         if !failure.is_error() {
             return Some(failure);
         }
         if let (Expect::Allow(_), Verdict::Deny(reason)) = (&self.expect, decision.verdict) {
-            let denial = judge::denial_with(policy, &caller, &call, &payload, engine, reason);
+            let denial = judge.denial(reason);
             failure = failure.note(denial.message);
         }
-        let trace = judge::trace_with(policy, &caller, &call, &payload, engine);
         Some(
-            trace
+            judge
+                .trace()
                 .lines(policy)
                 .into_iter()
                 .fold(failure, Diagnostic::note),

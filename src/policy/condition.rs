@@ -12,6 +12,7 @@ use crate::docker::operation::{Blank, QueryKey, QueryKind};
 use crate::docker::payload::Payload;
 use crate::docker::query::truthy;
 use crate::docker::{ApiVersion, Operation, Query};
+use crate::facts::Origin;
 
 use super::decision::{Power, Reason};
 use super::filters::Filters;
@@ -65,6 +66,8 @@ pub(super) struct Asked<'a> {
     pub(super) query: &'a Query<'a>,
     /// The body.
     pub(super) payload: &'a Payload<'a>,
+    /// Where the exec was created, if the call is about one.
+    pub(super) exec: Origin,
     /// The API version, once known.
     pub(super) version: Option<ApiVersion>,
 }

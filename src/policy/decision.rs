@@ -28,6 +28,8 @@ pub enum Reason {
     FilterWidens,
     /// A query key that hands out a power is used and no condition admits it.
     Power(Power),
+    /// The exec was not created through this socket, as far as is remembered.
+    ForeignExec,
     /// A body uses a power that no rule admits.
     BodyPower(payload::Power),
     /// A condition on what a body makes does not hold.
@@ -42,7 +44,7 @@ pub enum Reason {
     MalformedBody,
     /// The operation reads a body that this version does not describe.
     BodyUndescribed,
-    /// A rule judges the body, and nobody has read it.
+    /// Everything but the body is allowed, and nobody has read that yet.
     BodyUnread,
     /// The call's API version is outside of the policy's range.
     ApiOutside,
@@ -142,6 +144,7 @@ impl Reason {
         Self::Power(Power::Remote),
         Self::Power(Power::SecurityOpt),
         Self::Power(Power::Other),
+        Self::ForeignExec,
         Self::BodyPower(payload::Power::Privileged),
         Self::BodyPower(payload::Power::UnmaskPaths),
         Self::BodyPower(payload::Power::Oom),
@@ -208,6 +211,7 @@ impl Reason {
             Self::FilterMalformed => "filter-malformed",
             Self::FilterWidens => "filter-widens",
             Self::Power(power) => power.row().2,
+            Self::ForeignExec => "foreign-exec",
             Self::BodyPower(power) => power.code(),
             Self::Body => "body",
             Self::Require => "require",
@@ -234,6 +238,7 @@ impl Reason {
             Self::FilterMalformed => "the filters cannot be read in exactly one way",
             Self::FilterWidens => "a filter of this prune call can widen what is deleted",
             Self::Power(_) => "a query key that hands out a power is used and no rule admits it",
+            Self::ForeignExec => "the exec was not created through this socket",
             Self::BodyPower(_) => "the body uses a power that no rule admits",
             Self::Body => "a condition on the body does not hold",
             Self::Require => "the body lacks what is required",
@@ -254,7 +259,11 @@ impl Reason {
             Self::UnknownOperation | Self::NoRule => 0,
             Self::Name => 1,
             Self::Query | Self::Filter => 2,
-            Self::QueryRepeated | Self::FilterMalformed | Self::FilterWidens | Self::Power(_) => 3,
+            Self::QueryRepeated
+            | Self::FilterMalformed
+            | Self::FilterWidens
+            | Self::Power(_)
+            | Self::ForeignExec => 3,
             Self::BodyPower(_)
             | Self::Body
             | Self::Require
@@ -303,13 +312,25 @@ impl Decision {
         matches!(self.verdict, Verdict::Allow(_))
     }
 
-    /// Turns the decision and the call it was made for into a permit, or gives the reason why not.
-    pub fn settle(self, call: Call<'_>) -> Result<Permit<'_>, (Call<'_>, Reason)> {
+    /// Turns the decision and what it was made for, the call and the body if that was read, into a
+    /// permit, or gives both back with the reason why not.
+    pub fn settle(self, call: Call<'_>, body: Option<Vec<u8>>) -> Result<Permit<'_>, Refused<'_>> {
         match self.verdict {
-            Verdict::Allow(rule) => Ok(Permit { call, rule }),
-            Verdict::Deny(reason) => Err((call, reason)),
+            Verdict::Allow(rule) => Ok(Permit { call, body, rule }),
+            Verdict::Deny(reason) => Err(Refused { call, body, reason }),
         }
     }
+}
+
+/// A call that may not go to Docker.
+#[derive(Debug)]
+pub struct Refused<'h> {
+    /// The call.
+    pub call: Call<'h>,
+    /// Its body, if that was read.
+    pub body: Option<Vec<u8>>,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// Proof that this call may go to Docker. There is no other way to make one, and nothing else can
@@ -318,6 +339,7 @@ impl Decision {
 #[derive(Debug)]
 pub struct Permit<'h> {
     call: Call<'h>,
+    body: Option<Vec<u8>>,
     rule: RuleRef,
 }
 
@@ -325,6 +347,11 @@ impl<'h> Permit<'h> {
     /// The call that was judged.
     pub fn call(&self) -> &Call<'h> {
         &self.call
+    }
+
+    /// The body that was judged, byte for byte; `None` when none had to be.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
     }
 
     /// The rule that allows it.

@@ -135,6 +135,8 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
                  a condition `query.filters.KEY` would admit it",
             );
         }
+        (Reason::ForeignExec, _) => message
+            .push_str("no exec of this id was created through this socket since quaygate started"),
         (Reason::Power(power), _) => {
             let _infallible = write!(
                 message,

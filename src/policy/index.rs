@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::docker::{Call, Operation};
+use crate::facts::Origin;
 
 use super::condition::{Asked, Guard};
 use super::decision::{Decision, Reason, RuleRef};
@@ -111,6 +112,7 @@ impl Entry {
         });
         if let Some(rule) = plain {
             let result = self.guard.admits(asked.query, &[]).map_err(Miss::plain);
+            let result = result.and_then(|()| reaches(asked, false));
             let result = result.and_then(|()| admits(&PLAIN, 0, asked));
             outcome.note(rule, result, observer);
         }
@@ -171,6 +173,7 @@ impl Candidate {
             })?;
         }
         guard.admits(asked.query, conditions).map_err(Miss::plain)?;
+        reaches(asked, rule.any_exec)?;
         admits(rule.body(), conditions.len(), asked)
     }
 
@@ -192,6 +195,14 @@ impl<'c> Names<'c> {
         let mut names = call.names().map(|(_, text)| text);
         Self([names.next(), names.next()])
     }
+}
+
+/// Whether a rule reaches the exec, if the call is about one.
+fn reaches(asked: &Asked<'_>, any_exec: bool) -> Result<(), Miss> {
+    if asked.exec == Origin::Here || any_exec || !asked.operation.is_on_exec() {
+        return Ok(());
+    }
+    Err(Miss::plain(Reason::ForeignExec))
 }
 
 /// Whether a rule with so many conditions allows the body.

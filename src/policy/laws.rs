@@ -6,7 +6,7 @@ use proptest::sample::select;
 use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call};
 use crate::facts::Caller;
-use crate::judge;
+use crate::judge::Judge;
 
 use super::tests::policy;
 use super::*;
@@ -94,16 +94,16 @@ fn decide(policy: &Policy, request: &str) -> Decision {
     };
     let (method, target) = head.split_once(' ').unwrap();
     let call = Call::parse(method, target).unwrap();
-    let payload = match (call.operation(), body) {
-        (Some(operation), Some(body)) => Payload::read(operation, body.as_bytes()),
-        _ => Payload::Unread,
-    };
     let engine = Some(ApiVersion::new(1, 45));
     let caller = Caller::default();
-    let decision = judge::judge_with(policy, &caller, &call, &payload, engine);
-    let trace = judge::trace_with(policy, &caller, &call, &payload, engine);
+    let judge = Judge::new(policy, &caller, &call, engine).presumed();
+    let judge = match body {
+        Some(body) => judge.body(body.as_bytes()),
+        None => judge,
+    };
+    let (decision, trace) = (judge.decide(), judge.trace());
     if let Verdict::Deny(reason) = decision.verdict {
-        let _in_words = judge::denial_with(policy, &caller, &call, &payload, engine, reason);
+        let _in_words = judge.denial(reason);
     }
     assert_eq!(trace.decision.allows(), decision.allows(), "{request}");
     if let (Verdict::Allow(rule), Verdict::Allow(traced)) =
@@ -139,7 +139,13 @@ fn every_operation_is_denied_unless_granted_and_allowed_when_written_out() {
         let request = format!("{} {path}", operation.method().as_str());
         assert!(!decide(&empty, &request).allows(), "{request}");
         let grant = format!("{} {}", operation.method().as_str(), operation.path());
-        let granted = policy(&format!("allow = [{grant:?}]\n"));
+        let granted = if Payload::to_come(Some(*operation)) == Payload::Opaque {
+            policy(&format!(
+                "[[rule]]\nallow = {grant:?}\nbody = \"unchecked\"\n"
+            ))
+        } else {
+            policy(&format!("allow = [{grant:?}]\n"))
+        };
         assert!(decide(&granted, &request).allows(), "{request}");
     }
 }
@@ -199,7 +205,7 @@ proptest! {
             let (method, path) = path.split_once(' ').unwrap();
             let target = format!("{path}?{query}");
             if let Ok(call) = Call::parse(method, &target) {
-                let _decision = judge::judge(&policy, &Caller::default(), &call, None);
+                let _decision = Judge::new(&policy, &Caller::default(), &call, None).decide();
             }
         }
     }

@@ -143,9 +143,6 @@ impl BodyRule {
         match payload {
             _ if self.unchecked => None,
             Payload::None => None,
-            // Whoever looks into no bodies hands the operation out whole, and `check` says so; but a
-            // rule that judges bodies is never met by one that nobody has seen.
-            Payload::Unread if self.clauses.is_empty() => None,
             Payload::Unread => simple(Reason::BodyUnread, Hindrance::Clause),
             Payload::Opaque => simple(Reason::BodyUndescribed, Hindrance::Clause),
             Payload::Bad(bad) => simple(Reason::MalformedBody, Hindrance::Bad(bad)),

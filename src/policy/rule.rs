@@ -22,6 +22,8 @@ pub(super) struct Rule {
     pub(super) conditions: Vec<Condition>,
     /// What it says about bodies; `None`: a plain body, if any.
     pub(super) body: Option<BodyRule>,
+    /// `any_exec = true`: it reaches execs that others created, too.
+    pub(super) any_exec: bool,
 }
 
 /// One string of an `allow` list.
@@ -84,7 +86,7 @@ impl Rule {
 
     /// Whether it grants without any condition, and plain bodies only.
     pub(super) fn is_plain(&self) -> bool {
-        self.conditions.is_empty() && self.body.is_none()
+        self.conditions.is_empty() && self.body.is_none() && !self.any_exec
     }
 
     /// What it says about bodies.

@@ -3,7 +3,7 @@
 use crate::diag::{Source, render};
 use crate::docker::{ApiVersion, Call};
 use crate::facts::Caller;
-use crate::judge::judge;
+use crate::judge::Judge;
 
 use super::*;
 
@@ -27,7 +27,11 @@ fn verdict_at(policy: &Policy, request: &str, engine: Option<ApiVersion>) -> &'s
         Ok(call) => call,
         Err(malformed) => return malformed.code(),
     };
-    match judge(policy, &Caller::default(), &call, engine).verdict {
+    match Judge::new(policy, &Caller::default(), &call, engine)
+        .presumed()
+        .decide()
+        .verdict
+    {
         Verdict::Allow(_) => "allow",
         Verdict::Deny(reason) => reason.code(),
     }
@@ -406,12 +410,16 @@ fn only_listed_users_are_served() {
             ..Caller::default()
         };
         assert_eq!(
-            judge(&policy, &caller, &call, None).allows(),
+            Judge::new(&policy, &caller, &call, None).decide().allows(),
             expected,
             "{uid:?}"
         );
     }
-    assert!(judge(&policy, &policy.presumed_caller(), &call, None).allows());
+    assert!(
+        Judge::new(&policy, &policy.presumed_caller(), &call, None)
+            .decide()
+            .allows()
+    );
 }
 
 #[test]
@@ -454,7 +462,7 @@ fn a_thousand_names_and_rules_about_other_operations_are_one_lookup() {
     grants.extend((0..100).map(|number| format!("\"POST /containers/x-{number}-*/stop\"")));
     let policy = policy(&format!("allow = [{}]\n", grants.join(",\n")));
     let call = Call::parse("POST", "/containers/web-999/start").unwrap();
-    let trace = crate::judge::trace(&policy, &Caller::default(), &call, None);
+    let trace = Judge::new(&policy, &Caller::default(), &call, None).trace();
     assert!(trace.decision.allows());
     // The walk looked at the one rule that can matter.
     assert_eq!(trace.steps.len(), 1);

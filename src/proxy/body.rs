@@ -1,5 +1,7 @@
-//! Which bodies go to Docker: some operations read none, and nobody may send a form.
+//! Which bodies go to Docker: some are judged first, some operations read none, and nobody may send a
+//! form.
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -7,7 +9,9 @@ use super::limits::DROPPED_BODY;
 use super::passage::CONTINUE;
 use super::refuse::Refusal;
 use crate::docker::operation::BodyKind;
+use crate::docker::payload::Payload;
 use crate::docker::{Call, Method, Operation};
+use crate::policy::{Permit, Reason, Verdict};
 use crate::wire::framing::{Meter, RequestBody, collect};
 use crate::wire::head::RequestHead;
 
@@ -16,18 +20,67 @@ use crate::wire::head::RequestHead;
 pub(super) enum Body {
     /// The client's own bytes, as they come.
     Passing(RequestBody),
+    /// The bytes that were judged, which the permit holds.
+    Judged,
     /// Nothing: the client's body was read and dropped, or there was none.
     Dropped(RequestBody),
 }
 
+/// A body in memory, and the place that it takes there if it had to be waited for.
+type Held = (Vec<u8>, Option<OwnedSemaphorePermit>);
+
+/// A body that is read here, whole.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// The decision hangs on it.
+    Judge,
+    /// The operation does not use it.
+    Drop,
+}
+
 impl Connection {
-    /// Decides what happens to the body.
-    pub(super) async fn admit_body(
+    /// Reads the body if everything else about the call is allowed and the decision hangs on it.
+    pub(super) async fn judged_body(
         &mut self,
         call: &Call<'_>,
         head: &RequestHead<'_>,
+    ) -> Result<(Option<Vec<u8>>, Option<OwnedSemaphorePermit>), Refusal> {
+        if Payload::to_come(call.operation()) != Payload::Unread {
+            return Ok((None, None));
+        }
+        let decision = self.before_policy(call, None).decide();
+        if decision.verdict != Verdict::Deny(Reason::BodyUnread) {
+            return Ok((None, None));
+        }
+        if is_empty(head) {
+            return Ok((Some(Vec::new()), None));
+        }
+        // SECURITY: moby takes any charset and ignores the encoding (api/server/httputils/
+        // httputils.go, `CheckForJSON`); here a body is what it says, or it is nothing.
+        if !head.content_type().is_some_and(is_json) {
+            let why = "the body of this request must be sent with Content-Type: application/json";
+            return Err(self.bad_body(call, "content-type", why));
+        }
+        let encoded = |(name, _): (&str, &[u8])| name.eq_ignore_ascii_case("Content-Encoding");
+        if head.headers().iter().any(encoded) {
+            let why = "the body of this request must be sent without Content-Encoding";
+            return Err(self.bad_body(call, "content-encoding", why));
+        }
+        let (body, place) = self.hold_body(call, head, Purpose::Judge).await?;
+        Ok((Some(body), place))
+    }
+
+    /// Decides what happens to the body of a permitted call.
+    pub(super) async fn admit_body(
+        &mut self,
+        permit: &Permit<'_>,
+        head: &RequestHead<'_>,
     ) -> Result<Body, Refusal> {
-        if matches!(head.body(), RequestBody::None | RequestBody::Length(0)) {
+        let call = permit.call();
+        if permit.body().is_some() {
+            return Ok(Body::Judged);
+        }
+        if is_empty(head) {
             return Ok(Body::Dropped(head.body()));
         }
         // SECURITY: dockerd lets a form's values win over the query that was judged (moby
@@ -45,7 +98,9 @@ impl Connection {
         if !matches!(call.method(), Method::Post | Method::Put) {
             return Err(self.bad_body(call, "unexpected-body", "this request takes no body"));
         }
-        let body = self.drop_body(call, head).await?;
+        // It need not be sent: after an attach it would become the container's input. Dockerode,
+        // docker-py and ansible send one.
+        let (body, _place) = self.hold_body(call, head, Purpose::Drop).await?;
         // SECURITY: below API 1.24 dockerd took a whole HostConfig from a start request's body.
         let empty = body.trim_ascii().is_empty() || body.trim_ascii() == b"{}";
         if call.operation() == Some(Operation::ContainerStart) && !empty {
@@ -55,15 +110,19 @@ impl Connection {
         Ok(Body::Dropped(RequestBody::Length(0)))
     }
 
-    /// Reads a body that the operation does not use (dockerode, docker-py and ansible send one), so
-    /// that it need not be sent: after an attach it would become the container's input.
-    async fn drop_body(
+    /// Reads a whole body into memory, within its bound and in time.
+    async fn hold_body(
         &mut self,
         call: &Call<'_>,
         head: &RequestHead<'_>,
-    ) -> Result<Vec<u8>, Refusal> {
-        if matches!(head.body(), RequestBody::Length(length) if length > DROPPED_BODY) {
-            return Err(self.large_body(call));
+        purpose: Purpose,
+    ) -> Result<Held, Refusal> {
+        let most = match purpose {
+            Purpose::Judge => self.serving.policy.limits().body,
+            Purpose::Drop => DROPPED_BODY,
+        };
+        if matches!(head.body(), RequestBody::Length(length) if length > most) {
+            return Err(self.large_body(call, purpose.too_much(most)));
         }
         if head.expects_continue() && self.send(CONTINUE).await.is_err() {
             return Err(Refusal::gone());
@@ -71,22 +130,22 @@ impl Connection {
         let deadline = Instant::now() + self.serving.shared.limits.body_deadline;
         let mut meter = Meter::request(head.body());
         let mut body = Vec::new();
-        let mut kept = None;
+        let mut place = None;
         loop {
             let taken = collect(&mut meter, self.client.inbox.bytes(), &mut body)
                 .map_err(|bad| self.bad_body(call, bad.code(), &bad.to_string()))?;
             self.client.inbox.consume(taken);
-            if u64::try_from(body.len()).is_ok_and(|length| length > DROPPED_BODY) {
-                return Err(self.large_body(call));
+            if u64::try_from(body.len()).is_ok_and(|length| length > most) {
+                return Err(self.large_body(call, purpose.too_much(most)));
             }
             if meter.is_done() {
-                return Ok(body);
+                return Ok((body, place));
             }
             // What came together with its head is in hand already; what must be waited for takes one
             // of few places.
-            if kept.is_none() {
-                let place = self.keep_body(deadline).await;
-                kept = Some(place.map_err(|refusal| self.body_without_room(call, refusal))?);
+            if place.is_none() {
+                let taken = self.keep_body(deadline).await;
+                place = Some(taken.map_err(|refusal| self.body_without_room(call, refusal))?);
             }
             let mut next = std::mem::take(&mut self.client.inbox);
             match self.more(&mut next, deadline).await {
@@ -96,6 +155,38 @@ impl Connection {
             }
         }
     }
+}
+
+impl Purpose {
+    fn too_much(self, most: u64) -> String {
+        match self {
+            Self::Judge => format!(
+                "quaygate: the body is larger than {most} bytes; raise limits.body in the policy if that is expected"
+            ),
+            Self::Drop => {
+                "quaygate: this request takes no body, and more than 64 KiB came".to_owned()
+            }
+        }
+    }
+}
+
+fn is_empty(head: &RequestHead<'_>) -> bool {
+    matches!(head.body(), RequestBody::None | RequestBody::Length(0))
+}
+
+/// Whether a `Content-Type` is JSON in UTF-8 and nothing besides.
+fn is_json(media: &[u8]) -> bool {
+    let mut parts = media.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case(b"application/json")
+        && match (parts.next(), parts.next()) {
+            (None, _) => true,
+            (Some(charset), None) => {
+                charset.eq_ignore_ascii_case(b"charset=utf-8")
+                    || charset.eq_ignore_ascii_case(b"charset=\"utf-8\"")
+            }
+            (Some(_), Some(_)) => false,
+        }
 }
 
 /// Whether a `Content-Type` names one of the two form types, whatever its parameters.
@@ -113,7 +204,7 @@ fn is_form(media: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_form;
+    use super::{is_form, is_json};
 
     #[test]
     fn both_form_types_are_known_in_every_spelling() {
@@ -128,6 +219,32 @@ mod tests {
         }
         for other in ["application/json", "application/x-tar", "text/plain", ""] {
             assert!(!is_form(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn json_is_what_says_so_and_nothing_else() {
+        for json in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+            "application/json; charset=\"utf-8\"",
+        ] {
+            assert!(is_json(json.as_bytes()), "{json}");
+        }
+        for other in [
+            "",
+            "text/json",
+            "application/json, text/plain",
+            "application/json; charset=utf-16",
+            "application/json; charset=utf-8; charset=utf-16",
+            "application/json;",
+            "application/json; boundary=x",
+            "application/jsonp",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_json(other.as_bytes()), "{other}");
         }
     }
 }

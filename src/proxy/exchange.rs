@@ -9,8 +9,9 @@ use super::entry::Entry;
 use super::forward::Outgoing;
 use super::refuse::Refusal;
 use crate::audit::Record;
-use crate::docker::Call;
-use crate::judge;
+use crate::docker::{Call, Operation};
+use crate::facts::Findings;
+use crate::judge::Judge;
 use crate::policy::Permit;
 use crate::wire::buffer::Buffer;
 use crate::wire::head::{RequestHead, Scan};
@@ -69,11 +70,13 @@ impl Connection {
             .push(buffer.bytes().get(length..).unwrap_or_default());
 
         let call = self.read_call(&head)?;
-        let permit = self.judge(call, &head)?;
-        let body = self.admit_body(permit.call(), &head).await?;
+        let (judged, place) = self.judged_body(&call, &head).await?;
+        let permit = self.judge(call, &head, judged)?;
+        let body = self.admit_body(&permit, &head).await?;
         let entry = self.record(&permit).await?;
         let draining = self.serving.shared.draining();
-        Ok(Some((Outgoing::new(permit, &head, body, draining), entry)))
+        let outgoing = Outgoing::new(permit, &head, body, draining, place);
+        Ok(Some((outgoing, entry)))
     }
 
     fn read_call<'h>(&mut self, head: &RequestHead<'h>) -> Result<Call<'h>, Refusal> {
@@ -82,11 +85,37 @@ impl Connection {
 
     /// The decision. Nothing of the request has reached the engine yet, and nothing will without
     /// the permit.
-    fn judge<'h>(&mut self, call: Call<'h>, head: &RequestHead<'h>) -> Result<Permit<'h>, Refusal> {
-        let engine = self.serving.shared.engine.api();
-        judge::judge(&self.serving.policy, &self.caller, &call, engine)
-            .settle(call)
-            .map_err(|(call, reason)| self.denied(&call, reason, head))
+    fn judge<'h>(
+        &mut self,
+        call: Call<'h>,
+        head: &RequestHead<'h>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Permit<'h>, Refusal> {
+        let decision = self.before_policy(&call, body.as_deref()).decide();
+        decision
+            .settle(call, body)
+            .map_err(|refused| self.denied(&refused, head))
+    }
+
+    /// The call with all that is known of it.
+    pub(super) fn before_policy<'a>(
+        &'a self,
+        call: &'a Call<'a>,
+        body: Option<&'a [u8]>,
+    ) -> Judge<'a> {
+        let serving = &*self.serving;
+        let engine = serving.shared.engine.api();
+        let mut judge = Judge::new(&serving.policy, &self.caller, call, engine);
+        if call.operation().is_some_and(Operation::is_on_exec) {
+            let exec = serving
+                .house
+                .origin_of_exec(call.subject().unwrap_or_default());
+            judge = judge.findings(Findings { exec });
+        }
+        match body {
+            Some(body) => judge.body(body),
+            None => judge,
+        }
     }
 
     /// Opens the call's entry in the audit log; a change that cannot be recorded is not made.

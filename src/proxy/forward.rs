@@ -3,17 +3,18 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::asked::Asked;
 use super::body::Body;
 use super::connection::Connection;
 use super::dial::dial;
 use super::entry::Entry;
 use super::exchange::Next;
-use super::passage::{Asked, Failure, Finish, Passage};
+use super::passage::{Failure, Finish, Passage};
 use super::refuse::Refusal;
 use super::tunnel::Tunnel;
 use crate::audit::Outcome;
-use crate::docker::operation::Stream;
-use crate::docker::{Call, Method, Operation};
 use crate::policy::Permit;
 use crate::wire::buffer::Buffer;
 use crate::wire::framing::RequestBody;
@@ -29,9 +30,15 @@ thread_local! {
 /// A request as it will be sent. Made from a permit, and from nothing else.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    head: Buffer,
-    body: RequestBody,
-    asked: Asked,
+    /// The head, and the body if that was judged.
+    pub(super) bytes: Buffer,
+    /// How long the head is.
+    pub(super) head: usize,
+    /// What follows from the client.
+    pub(super) body: RequestBody,
+    pub(super) asked: Asked,
+    /// The place in memory of a body that had to be waited for, until it is sent.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Outgoing {
@@ -45,9 +52,14 @@ impl Outgoing {
         head: &RequestHead<'_>,
         body: Body,
         draining: bool,
+        place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let asked = asked_of(permit.call(), head, body, draining);
-        let (Body::Passing(framing) | Body::Dropped(framing)) = body;
+        let asked = Asked::of(&permit, head, body, draining);
+        let judged = permit.body().unwrap_or_default();
+        let (framing, follows) = match body {
+            Body::Passing(framing) | Body::Dropped(framing) => (framing, framing),
+            Body::Judged => (RequestBody::Length(wide(judged.len())), RequestBody::None),
+        };
         let connection = match asked.upgrade {
             Some(token) => write::Connection::Upgrade(token),
             None => write::Connection::KeepAlive,
@@ -66,30 +78,21 @@ impl Outgoing {
             );
             written.push(out);
         });
+        let length = written.len();
+        written.push(judged);
         Self {
-            head: written,
-            body: framing,
+            bytes: written,
+            head: length,
+            body: follows,
             asked,
+            place,
         }
     }
 }
 
-/// What must be known of the request when its answer comes.
-fn asked_of(call: &Call<'_>, head: &RequestHead<'_>, body: Body, draining: bool) -> Asked {
-    let tunnel = match call.operation().map(Operation::stream) {
-        Some(Stream::Tunnel(token)) => Some(token),
-        _ => None,
-    };
-    Asked {
-        to_head: call.method() == Method::Head,
-        upgrade: tunnel.filter(|_| head.upgrade().is_some()),
-        may_hijack: matches!(
-            call.operation(),
-            Some(Operation::ContainerAttach | Operation::ExecStart)
-        ),
-        expects_continue: matches!(body, Body::Passing(_)) && head.expects_continue(),
-        keep_alive: head.keep_alive() && !draining,
-    }
+/// A count of bytes as the wire wants it.
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 impl Connection {
@@ -106,8 +109,8 @@ impl Connection {
         let Some(engine) = self.engine.as_mut() else {
             return Ok(Next::Close);
         };
-        let Outgoing { head, body, asked } = outgoing;
-        let mut passage = match Passage::new(&mut self.client, engine, asked, head, body) {
+        let house = &self.serving.house;
+        let mut passage = match Passage::new(&mut self.client, engine, house, outgoing) {
             Ok(passage) => passage,
             Err(failure) => return self.fail(failure, None, entry),
         };

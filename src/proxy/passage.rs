@@ -10,9 +10,14 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::asked::Asked;
 use super::departure::Departure;
-use crate::wire::buffer::Buffer;
-use crate::wire::framing::{BadFraming, Meter, RequestBody, ResponseBody};
+use super::forward::Outgoing;
+use super::held::Held;
+use super::seat::House;
+use crate::wire::framing::{BadFraming, Meter, ResponseBody};
 use crate::wire::head::{BadHead, MAX_HEAD, ResponseHead, Scan};
 use crate::wire::relay::{Broken, End, Flow};
 use crate::wire::write::{self, Connection};
@@ -29,26 +34,6 @@ const MAX_INTERIM: u8 = 16;
 thread_local! {
     /// Where an answer's head is written before it goes out together with the body's beginning.
     static HEAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What must be known of a request to read its answer.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four independent facts, read by name"
-)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    /// It was a HEAD: the answer has no body whatever its length says.
-    pub(super) to_head: bool,
-    /// The token we sent in `Upgrade`: a 101 must name it.
-    pub(super) upgrade: Option<&'static str>,
-    /// An attach or exec start: an unframed 200 is a tunnel (moby
-    /// `daemon/server/router/container/container_routes.go`, `postContainersAttach`).
-    pub(super) may_hijack: bool,
-    /// The client waits for a 100.
-    pub(super) expects_continue: bool,
-    /// Neither the client nor we mean to close after this answer.
-    pub(super) keep_alive: bool,
 }
 
 /// How a forwarded request ended well.
@@ -88,6 +73,7 @@ pub(super) enum Failure {
 pub(super) struct Passage<'c> {
     client: &'c mut End,
     engine: &'c mut End,
+    house: &'c House,
     asked: Asked,
     up: Flow,
     /// How many of the bytes for the engine are the request's head.
@@ -103,6 +89,8 @@ pub(super) struct Passage<'c> {
     interim: u8,
     scan: Scan,
     departure: Option<Box<Departure>>,
+    /// The place in memory of the body that is being sent.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +103,12 @@ enum Up {
     Stopped,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Answer {
     Head,
     Body(Meter),
+    /// It is held back until it is complete, because something is to be learned from it first.
+    Held(Box<Held>),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,13 +122,18 @@ impl<'c> Passage<'c> {
     pub(super) fn new(
         client: &'c mut End,
         engine: &'c mut End,
-        asked: Asked,
-        head: Buffer,
-        body: RequestBody,
+        house: &'c House,
+        outgoing: Outgoing,
     ) -> Result<Self, Failure> {
+        let Outgoing {
+            bytes,
+            head,
+            body,
+            asked,
+            place,
+        } = outgoing;
         let mut up = Flow::new();
-        let up_head = wide(head.len());
-        up.pending = head;
+        up.pending = bytes;
         let mut up_meter = Meter::request(body);
         let early = up_meter
             .take(client.inbox.bytes())
@@ -149,9 +144,10 @@ impl<'c> Passage<'c> {
         Ok(Self {
             client,
             engine,
+            house,
             asked,
             up,
-            up_head,
+            up_head: wide(head),
             up_meter,
             up_state: Up::Sending,
             down: Flow::new(),
@@ -162,6 +158,7 @@ impl<'c> Passage<'c> {
             interim: 0,
             scan: Scan::default(),
             departure: None,
+            place,
         })
     }
 
@@ -211,7 +208,7 @@ impl<'c> Passage<'c> {
             .up
             .poll_body(cx, self.client, &mut self.up_meter, &mut self.engine.socket);
         self.up_state = match moved {
-            Poll::Pending => Up::Sending,
+            Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => Up::Sent,
             Poll::Ready(Err(Broken::Framing(bad))) => return Err(Failure::ClientBody(bad)),
             Poll::Ready(Err(Broken::Source)) => return Err(Failure::ClientGone),
@@ -222,6 +219,7 @@ impl<'c> Passage<'c> {
             // Its answer may be on its way all the same: 404 to an upload, say.
             Poll::Ready(Err(Broken::Sink)) => Up::Stopped,
         };
+        self.place = None;
         Ok(())
     }
 
@@ -231,6 +229,7 @@ impl<'c> Passage<'c> {
                 return Poll::Ready(Ok(tunnel));
             }
         }
+        ready!(self.poll_held(cx))?;
         let Answer::Body(meter) = &mut self.answer else {
             return Poll::Pending;
         };
@@ -279,6 +278,15 @@ impl<'c> Passage<'c> {
         }
     }
 
+    /// Waits for the rest of an answer that is held back, and lets it go.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if let Answer::Held(held) = &mut self.answer {
+            let meter = ready!(held.poll(cx, self.engine, &mut self.down.pending, self.house));
+            self.answer = Answer::Body(meter.map_err(|_| Failure::AnswerCut)?);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Decides what an answer is, and passes its head on.
     fn read_answer(
         &mut self,
@@ -302,7 +310,6 @@ impl<'c> Passage<'c> {
             .take(rest)
             .map_err(|_| Failure::BadAnswer("answer-framing"))?;
         let (body, beyond) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-        self.engine.inbox.push(beyond);
         let framed = !matches!(head.body(), ResponseBody::UntilEof);
         self.keeps.engine = framed && head.keep_alive() && self.up_state == Up::Sent;
         self.keeps.client = self.keeps.engine && self.asked.keep_alive && !self.client.ended;
@@ -312,9 +319,26 @@ impl<'c> Passage<'c> {
             Connection::Close
         };
         self.status = Some(head.status());
+        if self.asked.makes_exec && head.status() == 201 {
+            self.hold(head, connection, rest);
+            return Ok(None);
+        }
+        self.engine.inbox.push(beyond);
         self.answer = Answer::Body(meter);
         self.pass_head(cx, head, connection, body)?;
         Ok(None)
+    }
+
+    /// Holds an answer back: whoever reads its first byte could use what is to be learned from it.
+    fn hold(&mut self, head: &ResponseHead<'_>, connection: Connection<'_>, rest: &[u8]) {
+        HEAD.with_borrow_mut(|out| {
+            out.clear();
+            write_head(out, head, connection);
+            self.down_heads += wide(out.len());
+            self.down.pending.push(out);
+        });
+        self.engine.inbox.push(rest);
+        self.answer = Answer::Held(Box::new(Held::new(head.body())));
     }
 
     fn open_tunnel(
@@ -368,14 +392,7 @@ impl<'c> Passage<'c> {
     ) -> Result<(), Failure> {
         HEAD.with_borrow_mut(|out| {
             out.clear();
-            write::response(
-                out,
-                head.status(),
-                head.reason(),
-                head.headers(),
-                head.body(),
-                connection,
-            );
+            write_head(out, head, connection);
             self.down_heads += wide(out.len());
             self.down
                 .pass_two(cx, &mut self.client.socket, out, body)
@@ -429,6 +446,17 @@ impl<'c> Passage<'c> {
         self.engine.socket.shut_writing();
         Ok(())
     }
+}
+
+fn write_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, connection: Connection<'_>) {
+    write::response(
+        out,
+        head.status(),
+        head.reason(),
+        head.headers(),
+        head.body(),
+        connection,
+    );
 }
 
 /// Docker's hijack without `Upgrade`: 200, no length, not chunked, and one of its two stream types.

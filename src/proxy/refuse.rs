@@ -18,8 +18,7 @@ use super::exchange::Next;
 use super::limits::KEPT_BODIES;
 use crate::audit::{Ending, Outcome};
 use crate::docker::{Call, Malformed, Method};
-use crate::judge;
-use crate::policy::Reason;
+use crate::policy::Refused;
 use crate::wire::framing::{BadFraming, RequestBody};
 use crate::wire::head::{BadHead, RequestHead};
 use crate::wire::write;
@@ -159,14 +158,9 @@ impl Connection {
     }
 
     /// The policy says no.
-    pub(super) fn denied(
-        &mut self,
-        call: &Call<'_>,
-        reason: Reason,
-        head: &RequestHead<'_>,
-    ) -> Refusal {
-        let engine = self.serving.shared.engine.api();
-        let denial = judge::denial(&self.serving.policy, &self.caller, call, engine, reason);
+    pub(super) fn denied(&mut self, refused: &Refused<'_>, head: &RequestHead<'_>) -> Refusal {
+        let Refused { call, body, reason } = refused;
+        let denial = self.before_policy(call, body.as_deref()).denial(*reason);
         self.note(
             Some(call),
             Outcome::Refused,
@@ -175,7 +169,8 @@ impl Connection {
             denial.hint,
         );
         let mut refusal = Refusal::new(403, denial.message);
-        refusal.close = has_body(head) || !head.keep_alive();
+        let unread = body.is_none() && has_body(head);
+        refusal.close = unread || !head.keep_alive();
         refusal.to_head = call.method() == Method::Head;
         refusal
     }
@@ -211,12 +206,9 @@ impl Connection {
         Refusal::new(400, format!("quaygate: {message}"))
     }
 
-    pub(super) fn large_body(&mut self, call: &Call<'_>) -> Refusal {
+    pub(super) fn large_body(&mut self, call: &Call<'_>, message: String) -> Refusal {
         self.note(Some(call), Outcome::Malformed, "body-too-large", 413, None);
-        Refusal::new(
-            413,
-            "quaygate: this request takes no body, and more than 64 KiB came",
-        )
+        Refusal::new(413, message)
     }
 
     pub(super) fn slow_body(&mut self, call: &Call<'_>) -> Refusal {

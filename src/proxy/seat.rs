@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::execs::Execs;
 use super::limits::{KEPT_BODIES, STANDING};
+use crate::facts::Origin;
 
 const BUSY: u64 = 0;
 const TAKEN_AWAY: u64 = u64::MAX;
@@ -25,6 +27,8 @@ pub(super) struct House {
     standing: Arc<Semaphore>,
     /// Bodies that may be kept in memory.
     bodies: Arc<Semaphore>,
+    /// The execs that were created through the socket.
+    execs: Mutex<Execs>,
 }
 
 /// One of the house's places, given back when dropped.
@@ -61,6 +65,7 @@ impl Default for House {
             taken: AtomicUsize::new(0),
             standing: Arc::new(Semaphore::new(STANDING)),
             bodies: Arc::new(Semaphore::new(KEPT_BODIES)),
+            execs: Mutex::default(),
         }
     }
 }
@@ -74,6 +79,22 @@ impl House {
     /// Room to be told that there is no place; `None` when that is taken too.
     pub(super) fn stand(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.standing).try_acquire_owned().ok()
+    }
+
+    /// Remembers the exec that an engine's answer names.
+    pub(super) fn learn_exec(&self, answer: &[u8]) {
+        let mut execs = self.execs.lock().unwrap_or_else(PoisonError::into_inner);
+        execs.learn(answer);
+    }
+
+    /// Where an exec was created.
+    pub(super) fn origin_of_exec(&self, id: &str) -> Origin {
+        let execs = self.execs.lock().unwrap_or_else(PoisonError::into_inner);
+        if execs.knows(id) {
+            Origin::Here
+        } else {
+            Origin::Elsewhere
+        }
     }
 
     /// Waits until one more body may be kept in memory; it may for as long as the permit lives.

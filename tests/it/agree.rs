@@ -8,7 +8,7 @@ use std::thread;
 use quaygate::diag::Source;
 use quaygate::docker::{ApiVersion, Call};
 use quaygate::facts::Caller;
-use quaygate::judge::judge;
+use quaygate::judge::Judge;
 use quaygate::policy::{Policy, Verdict};
 
 use crate::support::traces::{self, Trace};
@@ -124,7 +124,9 @@ fn by_judge(policy: &Policy, trace: &Trace) -> Fate {
         gid: Some(rustix::process::getgid().as_raw()),
         pid: None,
     };
-    match judge(policy, &caller, &call, Some(ApiVersion::new(1, 41))).verdict {
+    let body = trace.payload();
+    let judge = Judge::new(policy, &caller, &call, Some(ApiVersion::new(1, 41))).body(&body);
+    match judge.decide().verdict {
         Verdict::Allow(_) => Fate::Allowed,
         Verdict::Deny(_) => Fate::Denied,
     }

@@ -900,7 +900,7 @@ fn the_upgrade_is_the_operations_own() {
 
 #[test]
 fn detached_exec_is_an_ordinary_exchange() {
-    let (_docker, gate) = workshop_answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let (docker, gate) = workshop_answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let body = r#"{"Detach":true,"Tty":false}"#;
 
     let mut client = gate.client();
@@ -913,6 +913,8 @@ fn detached_exec_is_an_ordinary_exchange() {
         .read_response();
 
     assert_eq!(answer.status(), 200);
+    let head = &docker.wait_requests(1)[0].head;
+    assert_eq!(head.get("upgrade"), None, "{head:?}");
     assert_eq!(
         client.get("/info").status(),
         403,

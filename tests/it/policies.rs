@@ -10,7 +10,7 @@ use quaygate::diag::{Severity, Source, render};
 use quaygate::docker::operation::{Effect, Risk};
 use quaygate::docker::{ApiVersion, Call, Operation};
 use quaygate::facts::Caller;
-use quaygate::judge::judge;
+use quaygate::judge::Judge;
 use quaygate::policy::{Checked, Policy, Verdict, builtin};
 use serde::Deserialize;
 
@@ -241,7 +241,10 @@ fn allows(policy: &Policy, request: &str, engine: ApiVersion) -> bool {
         pid: None,
     };
     matches!(
-        judge(policy, &caller, &call, Some(engine)).verdict,
+        Judge::new(policy, &caller, &call, Some(engine))
+            .presumed()
+            .decide()
+            .verdict,
         Verdict::Allow(_)
     )
 }

@@ -1,7 +1,7 @@
 //! Every request that real clients were seen to send passes the gate, and so does its answer.
 //!
-//! The policy grants every operation by name and the few query powers that the clients used, so
-//! what is tested is the carrying: the engine must be asked the same thing, byte for byte where bytes
+//! The policy grants every operation by name and the few query powers that the clients used, and
+//! judges no body, so what is tested is the carrying: the engine must be asked the same thing, byte for byte where bytes
 //! matter and in meaning where they do not.
 
 use std::collections::BTreeMap;
@@ -16,24 +16,43 @@ use crate::support::{Exchange, FakeDocker, Gate, Head};
 
 /// Everything, by name; and the powers in queries that the recorded clients did use.
 fn everything() -> String {
-    let grants: Vec<String> = Operation::ALL
-        .iter()
-        .filter(|operation| {
-            !matches!(operation.method(), Method::Head | Method::Options)
-                && operation.removed().is_none()
-        })
-        .map(|operation| {
-            format!(
-                "  \"{} {}\",\n",
-                operation.method().as_str(),
-                operation.path()
-            )
-        })
-        .collect();
+    let grants = |wanted: fn(&Operation) -> bool| -> String {
+        Operation::ALL
+            .iter()
+            .filter(|operation| {
+                !matches!(operation.method(), Method::Head | Method::Options)
+                    && operation.removed().is_none()
+            })
+            .filter(|operation| wanted(operation))
+            .map(|operation| format!("\"{} {}\"", operation.method().as_str(), operation.path()))
+            .collect::<Vec<_>>()
+            .join(",\n  ")
+    };
+    let plain = grants(|operation| operation.body() != BodyKind::Json && !operation.is_on_exec());
+    let bodies = grants(|operation| operation.body() == BodyKind::Json && !operation.is_on_exec());
     format!(
         r#"
 allow = [
-{}]
+  {plain}
+]
+
+[[rule]]
+name = "bodies"
+allow = [
+  {bodies}
+]
+body = "unchecked"
+
+[[rule]]
+name = "exec"
+allow = "POST /exec/{{id}}/start"
+body = "unchecked"
+any_exec = true
+
+[[rule]]
+name = "execs"
+allow = ["POST /exec/{{id}}/resize", "GET /exec/{{id}}/json"]
+any_exec = true
 
 [[rule]]
 name = "import"
@@ -49,8 +68,7 @@ query.filters.dangling = "true"
 name = "build-by-session"
 allow = "POST /build"
 query.remote = "client-session"
-"#,
-        grants.concat()
+"#
     )
 }
 

@@ -11,7 +11,7 @@ use crate::cli::text::count;
 use crate::docker::{Call, Operation};
 use crate::engine::{Answer, EngineVersion, ask};
 use crate::facts::Caller;
-use crate::judge::judge;
+use crate::judge::Judge;
 use crate::policy::{Policy, Verdict};
 
 /// A call that was made.
@@ -160,7 +160,11 @@ impl Player<'_> {
             gid: Some(rustix::process::getegid().as_raw()),
             pid: None,
         };
-        match judge(self.policy, &caller, &call, Some(self.engine.api)).verdict {
+        match Judge::new(self.policy, &caller, &call, Some(self.engine.api))
+            .presumed()
+            .decide()
+            .verdict
+        {
             Verdict::Allow(rule) => {
                 let (name, line) = self.policy.rule(rule);
                 (true, format!("line {line} allows it: {name}"))

@@ -54,6 +54,7 @@ pub(super) fn line(
                 Subject::Filter(_) => None,
             }
         }
+        Reason::ForeignExec => Some(ANY_EXEC.to_owned()),
         Reason::Power(power) => Some(format!("query.{} = \"**\"", key_text(power.key()))),
         Reason::BodyPower(_)
         | Reason::Body
@@ -99,8 +100,15 @@ pub(super) fn twin(
             hint.push_str(text);
         }
     }
+    if rule.any_exec {
+        hint.push('\n');
+        hint.push_str(ANY_EXEC);
+    }
     Some(hint)
 }
+
+/// Lifts the bond between an exec and the socket it was created through.
+const ANY_EXEC: &str = "any_exec = true";
 
 /// `query.t = 5`, with the value only where it cannot be a secret.
 fn query_line(call: &Call<'_>, operation: Operation, key: &str) -> String {

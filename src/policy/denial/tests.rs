@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use crate::docker::{ApiVersion, Call};
 use crate::facts::Caller;
-use crate::judge;
+use crate::judge::Judge;
 use crate::policy::tests::policy;
 use crate::policy::{Denial, Policy, Verdict};
 
@@ -11,9 +11,10 @@ fn denial(policy: &Policy, request: &str) -> Denial {
     let call = Call::parse(method, target).unwrap();
     let caller = policy.presumed_caller();
     let engine = Some(ApiVersion::new(1, 45));
-    match judge::judge(policy, &caller, &call, engine).verdict {
+    let judge = Judge::new(policy, &caller, &call, engine).presumed();
+    match judge.decide().verdict {
         Verdict::Allow(_) => panic!("{request} is allowed"),
-        Verdict::Deny(reason) => judge::denial(policy, &caller, &call, engine, reason),
+        Verdict::Deny(reason) => judge.denial(reason),
     }
 }
 
@@ -180,10 +181,11 @@ fn what_is_outside_of_every_rule_says_so() {
     let call = Call::parse("GET", "/info").unwrap();
     let nobody = Caller::default();
     let listed = policy("allow = [\"GET /info\"]\n[socket]\npeers.uid = 0\n");
-    let Verdict::Deny(reason) = judge::judge(&listed, &nobody, &call, None).verdict else {
+    let judge = Judge::new(&listed, &nobody, &call, None);
+    let Verdict::Deny(reason) = judge.decide().verdict else {
         panic!("an unknown user is served");
     };
-    let denial = judge::denial(&listed, &nobody, &call, None, reason);
+    let denial = judge.denial(reason);
     insta::assert_snapshot!(denial.message, @"SystemInfo (GET /info) is refused by policy `test`: this user may not use the socket; `[socket] peers.uid` lists who may");
 }
 
@@ -207,7 +209,9 @@ fn the_hint_loads_and_allows_what_was_refused() {
         let call = Call::parse(method, target).unwrap();
         let allowing = policy(&hint);
         let engine = Some(ApiVersion::new(1, 45));
-        let decision = judge::judge(&allowing, &Caller::default(), &call, engine);
+        let decision = Judge::new(&allowing, &Caller::default(), &call, engine)
+            .presumed()
+            .decide();
         assert!(decision.allows(), "{request}\n{hint}");
     }
 }

@@ -14,11 +14,12 @@ use super::document::{Kind, Problems, Table, Value};
 use super::grant;
 
 /// Keys of `[[rule]]`.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "allow",
     "query",
     "body",
+    "any_exec",
     "container",
     "exec",
     "update",
@@ -29,7 +30,7 @@ const KEYS: [&str; 11] = [
 ];
 
 /// Keys of `[[rule]]` that the language has and this version does not.
-const LATER: [&str; 5] = ["target", "image", "any_exec", "visible", "observe"];
+const LATER: [&str; 4] = ["target", "image", "visible", "observe"];
 
 /// The longest rule name.
 const LONGEST_NAME: usize = 64;
@@ -54,6 +55,7 @@ pub(super) fn top_level(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<R
             grants: vec![grant],
             conditions: Vec::new(),
             body: None,
+            any_exec: false,
         })
     };
     entries
@@ -117,6 +119,8 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         .map(|value| grants(&value, problems))
         .unwrap_or_default();
     let conditions = query.map(|value| condition::query(&value, &grants, problems));
+    let any_exec = table.take("any_exec");
+    let any_exec = any_exec.is_some_and(|value| reaches_any_exec(&value, &grants, problems));
     let body = body::body(&mut table, &grants, problems);
     table.finish(&KEYS, &LATER, problems);
     let default = grants.first()?.text.clone();
@@ -127,7 +131,30 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         grants,
         conditions: conditions.unwrap_or_default(),
         body,
+        any_exec,
     })
+}
+
+/// Decodes `any_exec`, which makes sense where an exec is named.
+fn reaches_any_exec(value: &Value<'_>, grants: &[Grant], problems: &mut Problems<'_>) -> bool {
+    let Kind::Boolean(any) = value.kind() else {
+        problems.report(value.wrong("true or false"));
+        return false;
+    };
+    let mut targets = grants.iter().flat_map(|grant| &grant.targets);
+    if !grants.is_empty() && !targets.any(|target| target.operation.is_on_exec()) {
+        problems.report(
+            Diagnostic::error(
+                "condition-fits-not",
+                "`any_exec` belongs to a rule about `/exec/{id}/…`",
+            )
+            .at(
+                value.key_span.clone(),
+                "nothing that this rule allows names an exec",
+            ),
+        );
+    }
+    any
 }
 
 fn grants(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<Grant> {
@@ -197,7 +224,7 @@ fn nothing_changes(rules: &[Rule], problems: &mut Problems<'_>) {
     for rule in rules.iter().filter(|rule| !rule.is_plain()) {
         let mut conditions = rule.conditions.iter();
         let more = conditions.any(|condition| admits_more(condition, rule));
-        if more || rule.body().admits_more() {
+        if more || rule.any_exec || rule.body().admits_more() {
             continue;
         }
         let covering = |target: &Target| {

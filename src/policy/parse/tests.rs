@@ -79,7 +79,7 @@ mode = 660
     6 | paht = "/images/create"
       | ^^^^ not a key of `[[rule]]`
       |
-      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `body`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`
+      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `body`, `any_exec`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`
 
     error[unknown-key]: Docker reads no query key `tt` there
      --> ci.toml:8:7
@@ -209,7 +209,6 @@ observe = true
 [[rule]]
 allow = "POST /containers/create"
 target.name = "web"
-any_exec = true
 
 [[test]]
 request = "POST /containers/create"
@@ -232,18 +231,10 @@ body_file = "x"
       |
       = note: ignoring it would change what the policy means
 
-    error[not-supported]: `any_exec` is not supported by this version
-     --> ci.toml:7:1
-      |
-    7 | any_exec = true
-      | ^^^^^^^^ not supported by this version
-      |
-      = note: ignoring it would change what the policy means
-
     error[not-supported]: `body_file` is not supported by this version
-      --> ci.toml:12:1
+      --> ci.toml:11:1
        |
-    12 | body_file = "x"
+    11 | body_file = "x"
        | ^^^^^^^^^ not supported by this version
        |
        = note: ignoring it would change what the policy means

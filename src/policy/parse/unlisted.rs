@@ -33,6 +33,7 @@ pub(super) fn unlisted(
             grants: Vec::new(),
             conditions: Vec::new(),
             body: None,
+            any_exec: false,
         });
         unlisted.grants.push(UnlistedGrant {
             rule,

@@ -2,12 +2,11 @@
 
 #![expect(clippy::too_many_lines, reason = "tables of cases")]
 
-use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call, Operation};
-use crate::facts::Caller;
-use crate::judge::{denial_with, judge_with};
+use crate::facts::{Caller, Findings, Origin};
+use crate::judge::Judge;
 use crate::policy::tests::policy;
-use crate::policy::{Denial, Policy, Verdict};
+use crate::policy::{Decision, Denial, Policy, Verdict};
 
 const ENGINE: Option<ApiVersion> = Some(ApiVersion::new(1, 45));
 
@@ -22,13 +21,13 @@ fn verdict(policy: &Policy, request: &str, body: &str) -> &'static str {
 fn answer(policy: &Policy, request: &str, body: &str) -> Result<(), Denial> {
     let (method, target) = request.split_once(' ').unwrap();
     let call = Call::parse(method, target).unwrap();
-    let payload = Payload::read(call.operation().unwrap(), body.as_bytes());
     let caller = Caller::default();
-    match judge_with(policy, &caller, &call, &payload, ENGINE).verdict {
+    let judge = Judge::new(policy, &caller, &call, ENGINE)
+        .presumed()
+        .body(body.as_bytes());
+    match judge.decide().verdict {
         Verdict::Allow(_) => Ok(()),
-        Verdict::Deny(reason) => Err(denial_with(
-            policy, &caller, &call, &payload, ENGINE, reason,
-        )),
+        Verdict::Deny(reason) => Err(judge.denial(reason)),
     }
 }
 
@@ -538,15 +537,54 @@ fn bodies_that_cannot_be_read_are_refused_by_rules_that_judge_them() {
 }
 
 #[test]
-fn a_rule_that_judges_bodies_is_not_met_by_one_that_nobody_read() {
-    let policy = create(r#"container.image = "alpine""#);
+fn a_body_that_nobody_read_is_not_allowed_unless_it_is_unchecked() {
+    let caller = Caller::default();
     let call = Call::parse("POST", "/containers/create").unwrap();
-    let judged = |payload| judge_with(&policy, &Caller::default(), &call, payload, ENGINE);
+    for (lines, before, after) in [
+        ("", "body-unread", "allow"),
+        (r#"container.image = "alpine""#, "body-unread", "allow"),
+        (r#"container.image = "busybox""#, "body-unread", "body"),
+        (r#"body = "unchecked""#, "allow", "allow"),
+    ] {
+        let policy = create(lines);
+        let judge = Judge::new(&policy, &caller, &call, ENGINE);
+        let code = |decision: Decision| match decision.verdict {
+            Verdict::Allow(_) => "allow",
+            Verdict::Deny(reason) => reason.code(),
+        };
+        assert_eq!(code(judge.decide()), before, "{lines}");
+        let read = judge.body(br#"{"Image":"alpine"}"#);
+        assert_eq!(code(read.decide()), after, "{lines}");
+    }
+}
 
-    let unread = judged(&Payload::Unread);
-    assert!(matches!(unread.verdict, Verdict::Deny(reason) if reason.code() == "body-unread"));
-    let read = Payload::read(Operation::ContainerCreate, br#"{"Image":"alpine"}"#);
-    assert!(judged(&read).allows());
+#[test]
+fn an_exec_is_reached_from_where_it_was_created() {
+    let caller = Caller::default();
+    for request in ["GET /exec/0a/json", "POST /exec/0a/resize?h=1&w=1"] {
+        let (method, target) = request.split_once(' ').unwrap();
+        let call = Call::parse(method, target).unwrap();
+        let grants = r#"allow = ["GET /exec/{id}/json", "POST /exec/{id}/resize"]"#;
+        for (lines, origin, allowed) in [
+            ("", Origin::Here, true),
+            ("", Origin::Elsewhere, false),
+            ("any_exec = true", Origin::Elsewhere, true),
+            ("any_exec = false", Origin::Elsewhere, false),
+        ] {
+            let policy = policy(&format!("[[rule]]\n{grants}\n{lines}\n"));
+            let judge =
+                Judge::new(&policy, &caller, &call, ENGINE).findings(Findings { exec: origin });
+            assert_eq!(judge.decide().allows(), allowed, "{request} {lines}");
+        }
+        let policy = policy(grants);
+        let judge = Judge::new(&policy, &caller, &call, ENGINE);
+        let Verdict::Deny(reason) = judge.decide().verdict else {
+            panic!("{request}: who knows nothing allows nothing");
+        };
+        assert_eq!(reason.code(), "foreign-exec");
+        let denial = judge.denial(reason);
+        assert!(denial.message.contains("`any_exec = true`"), "{denial:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use quaygate::diag::Source;
 use quaygate::docker::{ApiVersion, Call};
 use quaygate::facts::Caller;
-use quaygate::judge;
+use quaygate::judge::Judge;
 use quaygate::policy::{Policy, Verdict};
 
 /// Rules as they stand in a file, each on its own.
@@ -86,8 +86,8 @@ fn decide(policy: &Policy, method: &str, target: &str) -> bool {
     let caller = Caller::default();
     let engine = Some(ApiVersion::new(1, 45));
     let call = Call::parse(method, target).expect("read before");
-    let decision = judge::judge(policy, &caller, &call, engine);
-    let trace = judge::trace(policy, &caller, &call, engine);
+    let judge = Judge::new(policy, &caller, &call, engine).presumed();
+    let (decision, trace) = (judge.decide(), judge.trace());
     match (decision.verdict, trace.decision.verdict) {
         (Verdict::Allow(rule), Verdict::Allow(traced)) => assert_eq!(rule, traced),
         (Verdict::Deny(_), Verdict::Deny(_)) => {}
@@ -103,13 +103,16 @@ fn decide(policy: &Policy, method: &str, target: &str) -> bool {
     let written = String::from_utf8(written).expect("ASCII");
     let anew = Call::parse(method, &written).expect("our own spelling");
     assert_eq!(
-        judge::judge(policy, &caller, &anew, engine).allows(),
+        Judge::new(policy, &caller, &anew, engine)
+            .presumed()
+            .decide()
+            .allows(),
         decision.allows()
     );
 
     let allows = decision.allows();
-    if let Err((call, reason)) = decision.settle(call) {
-        let denial = judge::denial(policy, &caller, &call, engine, reason);
+    if let Verdict::Deny(reason) = decision.verdict {
+        let denial = judge.denial(reason);
         assert!(
             !denial
                 .message

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use quaygate::diag::{Diagnostic, Source, render};
 use quaygate::docker::Call;
-use quaygate::judge;
-use quaygate::policy::Policy;
+use quaygate::judge::Judge;
+use quaygate::policy::{Policy, Verdict};
 
 /// How long reading 4 KiB of policy may take, on a slow machine and instrumented.
 const LONGEST: Duration = Duration::from_secs(4);
@@ -53,11 +53,11 @@ fn decides(policy: &Policy) {
     let engine = Some(policy.presumed_engine());
     for (method, target) in CALLS {
         let call = Call::parse(method, target).expect("a call");
-        let decision = judge::judge(policy, &caller, &call, engine);
-        let trace = judge::trace(policy, &caller, &call, engine);
+        let judge = Judge::new(policy, &caller, &call, engine).presumed();
+        let (decision, trace) = (judge.decide(), judge.trace());
         assert_eq!(decision.allows(), trace.decision.allows());
-        if let Err((call, reason)) = decision.settle(call) {
-            let denial = judge::denial(policy, &caller, &call, engine, reason);
+        if let Verdict::Deny(reason) = decision.verdict {
+            let denial = judge.denial(reason);
             assert!(!denial.message.is_empty());
         }
     }

@@ -48,6 +48,8 @@ pub(crate) enum Step {
     On(usize),
     /// Waits until the engine has heard this many requests.
     Heard(usize),
+    /// Waits until the engine has no connection any more.
+    HungUp,
     /// Opens so many connections, says this on each, and keeps them.
     Flood(usize, Vec<u8>),
     /// The gate holds less than so many MiB.
@@ -379,6 +381,7 @@ fn step(value: &DeValue<'_>) -> Step {
         "closed" => Step::Closed,
         "on" => Step::On(number(value)),
         "heard" => Step::Heard(number(value)),
+        "hung_up" => Step::HungUp,
         other => panic!("what is the step {other}?"),
     }
 }

@@ -294,6 +294,11 @@ impl Play<'_> {
                 self.callers[*number] = None;
                 self.on(1)?;
             }
+            Step::HungUp => {
+                if self.lane.upstream.minutes(patience).is_err() {
+                    return Err("the engine never hung up".to_owned());
+                }
+            }
             Step::Heard(count) => {
                 if !self.lane.upstream.wait_heard(*count, patience) {
                     return Err(format!("the engine never heard {count} requests"));

@@ -85,6 +85,7 @@ impl Upstream {
                         stream: &stream,
                     }
                     .serve();
+                    drop(stream);
                     shared.change(|state| state.open -= 1);
                 });
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use quaygate::diag::Source;
 use quaygate::docker::{ApiVersion, Call};
 use quaygate::facts::Caller;
-use quaygate::judge::judge;
+use quaygate::judge::Judge;
 use quaygate::policy::Policy;
 
 use super::catalogue::{Case, Expect};
@@ -59,7 +59,11 @@ impl Policies {
             ..Caller::default()
         };
         let engine = Some(ApiVersion::new(1, 51));
-        if judge(policy, &caller, &call, engine).allows() {
+        if Judge::new(policy, &caller, &call, engine)
+            .presumed()
+            .decide()
+            .allows()
+        {
             Ok(())
         } else {
             Err("is denied by the policy".into())

@@ -82,11 +82,15 @@ allow = [
   "POST /containers/{id}/wait",
   "POST /containers/{id}/attach",
   "POST /containers/{id}/exec",
-  "POST /exec/{id}/start",
   "DELETE /containers/{id}",
   "GET /images/{name}/get",
   "POST /images/load",
   "POST /build",
   "POST /session",
 ]
+
+[[rule]]
+name = "exec"
+allow = "POST /exec/{id}/start"
+any_exec = true
 "#;
