@@ -226,6 +226,7 @@ impl Policy {
         };
         let asked = Asked {
             operation,
+            subject: call.subject(),
             query: call.query(),
             payload: facts.payload,
             exec: facts.findings.exec,

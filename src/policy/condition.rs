@@ -16,11 +16,11 @@ use crate::facts::Origin;
 
 use super::decision::{Power, Reason};
 use super::filters::Filters;
-use super::image::ImagePattern;
+use super::image::{ImagePattern, Named};
 use super::pattern::Pattern;
 use super::{signal, undone};
 
-/// `query.KEY = …` or `query.filters.KEY = …`.
+/// `query.KEY = …`, `query.filters.KEY = …` or `image.KEY = …`.
 #[derive(Debug)]
 pub(super) struct Condition {
     /// What it looks at.
@@ -40,7 +40,15 @@ pub(super) enum Subject {
     Query(Box<str>),
     /// A key inside of `filters`.
     Filter(Box<str>),
+    /// The image that is pulled, made or sent, whichever part of the call names it.
+    Reference,
+    /// Where an imported image comes from, the query key [`IMPORT`]; a call that imports nothing is
+    /// among what every list allows.
+    Import,
 }
+
+/// The query key that makes an image of a file system.
+const IMPORT: &str = "fromSrc";
 
 /// One acceptable value.
 #[derive(Clone, Debug)]
@@ -62,6 +70,8 @@ pub(super) enum Want {
 pub(super) struct Asked<'a> {
     /// The operation.
     pub(super) operation: Operation,
+    /// What the call has at the operation's first placeholder.
+    pub(super) subject: Option<&'a str>,
     /// The query.
     pub(super) query: &'a Query<'a>,
     /// The body.
@@ -82,12 +92,18 @@ impl Condition {
                 None => Err(Reason::Query),
             },
             Subject::Filter(name) => self.filter_holds(name, asked),
+            Subject::Reference => self.reference_holds(asked),
+            Subject::Import => self.import_holds(asked.query),
         }
     }
 
     /// Whether it looks at this query key.
     pub(super) fn reads(&self, key: &str) -> bool {
-        matches!(&self.subject, Subject::Query(name) if **name == *key)
+        match &self.subject {
+            Subject::Query(name) => **name == *key,
+            Subject::Import => key == IMPORT,
+            Subject::Filter(_) | Subject::Reference => false,
+        }
     }
 
     /// Whether it looks at this filter.
@@ -146,6 +162,34 @@ impl Condition {
             Want::Text(pattern) if key.kind() == QueryKind::Path => path_matches(pattern, value),
             Want::Text(pattern) => pattern.matches(value),
         })
+    }
+
+    fn reference_holds(&self, asked: &Asked<'_>) -> Result<(), Reason> {
+        let mut keys = ["fromImage", "repo", "tag"].iter();
+        if keys.any(|key| asked.query.count(key) > 1) {
+            return Err(Reason::QueryRepeated);
+        }
+        let named = Named::of(asked.operation, asked.subject, asked.query);
+        let named = named.ok_or(Reason::Reference)?;
+        let wanted = |want: &Want| matches!(want, Want::Image(pattern) if pattern.covers(&named));
+        if self.wants.iter().any(wanted) {
+            Ok(())
+        } else {
+            Err(Reason::Reference)
+        }
+    }
+
+    fn import_holds(&self, query: &Query<'_>) -> Result<(), Reason> {
+        if query.count(IMPORT) > 1 {
+            return Err(Reason::QueryRepeated);
+        }
+        let source = query.first(IMPORT).unwrap_or_default();
+        let wanted = |want: &Want| matches!(want, Want::Text(pattern) if pattern.matches(&source));
+        if source.is_empty() || self.wants.iter().any(wanted) {
+            Ok(())
+        } else {
+            Err(Reason::Power(Power::FromSrc))
+        }
     }
 
     fn filter_holds(&self, name: &str, asked: &Asked<'_>) -> Result<(), Reason> {

@@ -18,6 +18,8 @@ pub enum Reason {
     Name,
     /// A condition on a query key does not hold.
     Query,
+    /// The image that is pulled, made or sent is not among those that a rule names.
+    Reference,
     /// A query key that is judged is written more than once.
     QueryRepeated,
     /// A condition on a filter does not hold.
@@ -128,6 +130,7 @@ impl Reason {
         Self::UnknownOperation,
         Self::Name,
         Self::Query,
+        Self::Reference,
         Self::QueryRepeated,
         Self::Filter,
         Self::FilterMalformed,
@@ -206,6 +209,7 @@ impl Reason {
             Self::UnknownOperation => "unknown-operation",
             Self::Name => "name",
             Self::Query => "query",
+            Self::Reference => "reference",
             Self::QueryRepeated => "query-repeated",
             Self::Filter => "filter",
             Self::FilterMalformed => "filter-malformed",
@@ -233,6 +237,7 @@ impl Reason {
             Self::UnknownOperation => "Docker has no operation at this method and path",
             Self::Name => "the operation is granted for other names only",
             Self::Query => "a condition on the query does not hold",
+            Self::Reference => "the image is not among those that are named",
             Self::QueryRepeated => "a query key that is judged is written more than once",
             Self::Filter => "a condition on the filters does not hold",
             Self::FilterMalformed => "the filters cannot be read in exactly one way",
@@ -258,7 +263,7 @@ impl Reason {
         match self {
             Self::UnknownOperation | Self::NoRule => 0,
             Self::Name => 1,
-            Self::Query | Self::Filter => 2,
+            Self::Query | Self::Reference | Self::Filter => 2,
             Self::QueryRepeated
             | Self::FilterMalformed
             | Self::FilterWidens

@@ -118,7 +118,7 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
         .and_then(|number| policy.condition(rule, number));
     let condition = condition.map(|(text, _)| text);
     match (miss.reason, condition) {
-        (Reason::Query | Reason::Filter, Some(text)) => {
+        (Reason::Query | Reason::Reference | Reason::Filter, Some(text)) => {
             message.push_str("the request does not meet `");
             escape::push(message, text, LONGEST_QUOTE);
             message.push('`');

@@ -1,7 +1,9 @@
 //! Patterns over image references, compared in full form.
 
-use crate::docker::Query;
+use std::borrow::Cow;
+
 use crate::docker::reference::Reference;
+use crate::docker::{Operation, Query};
 
 use super::pattern::{BadPattern, Pattern};
 
@@ -41,30 +43,16 @@ impl ImagePattern {
     }
 
     /// Whether the image that a pull asks for by `fromImage` and `tag` matches.
-    ///
-    /// Source: moby `daemon/server/router/image/image_routes.go`, `postImagesCreate`: the tag is
-    /// taken from `tag`, which may also hold a digest; without any, **every** tag is pulled.
     pub(super) fn matches_pull(&self, image: &str, query: &Query<'_>) -> bool {
-        let mut tags = query.all("tag");
-        let tag = tags.next().unwrap_or_default();
-        if tags.next().is_some() {
-            return false;
-        }
-        let Some(reference) = Reference::parse(image).filter(|reference| !reference.is_id()) else {
-            return false;
-        };
-        let name = format!("{}/{}", reference.domain(), reference.path());
-        let written = reference.tag().is_some() || reference.digest().is_some();
-        match (written, tag.is_empty()) {
-            // Two versions of one image: which one wins is nobody's business to guess.
-            (true, false) => false,
-            (true, true) => self.matches_full(&name, &reference.full()),
-            (false, true) => matches!(self, Self::EveryTag(pattern) if pattern.matches(&name)),
-            (false, false) => {
-                let mark = if tag.contains(':') { '@' } else { ':' };
-                let full = format!("{name}{mark}{tag}");
-                Reference::parse(&full).is_some() && self.matches_full(&name, &full)
-            }
+        pulled(image, query).is_some_and(|named| self.covers(&named))
+    }
+
+    /// Whether an image that a call names matches, with every tag that it means.
+    pub(super) fn covers(&self, named: &Named) -> bool {
+        match (self, &named.version) {
+            (Self::EveryTag(pattern), None) => pattern.matches(&named.name),
+            (Self::Full(_) | Self::Id(_), None) => false,
+            (_, Some(_)) => self.matches_full(&named.name, &named.full()),
         }
     }
 
@@ -93,6 +81,109 @@ impl ImagePattern {
             Self::Id(_) => false,
         }
     }
+}
+
+/// The image that a call pulls, makes or sends: what `image.reference` judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// Registry and repository: `docker.io/library/alpine`.
+    name: String,
+    /// `:tag` or `@digest`; `None`: every tag there is.
+    version: Option<String>,
+}
+
+impl Named {
+    /// The image of a call of this operation, whose path names `subject`; `None` when there is none, or
+    /// when it could be read in two ways.
+    pub(super) fn of(
+        operation: Operation,
+        subject: Option<&str>,
+        query: &Query<'_>,
+    ) -> Option<Self> {
+        if operation == Operation::ImagePush {
+            // As a pull: without `tag`, every tag is sent (moby `image_routes.go`, `postImagesPush`).
+            return pulled(subject?, query);
+        }
+        let image = query.first("fromImage").unwrap_or_default();
+        // Whoever writes no `fromImage` imports (`postImagesCreate`).
+        if operation == Operation::ImageCreate && !image.is_empty() {
+            return pulled(&image, query);
+        }
+        matches!(operation, Operation::ImageCreate | Operation::ImageTag)
+            .then(|| made(query))
+            .flatten()
+    }
+
+    /// `docker.io/library/alpine:3`, or `docker.io/library/alpine:*` for every tag.
+    pub(super) fn full(&self) -> String {
+        format!("{}{}", self.name, self.version.as_deref().unwrap_or(":*"))
+    }
+}
+
+/// What a name and the key `tag` mean together.
+///
+/// Source: moby `daemon/server/router/image/image_routes.go`, `postImagesCreate`: the tag is taken from
+/// `tag`, which may also hold a digest; without any, **every** tag is pulled.
+fn pulled(image: &str, query: &Query<'_>) -> Option<Named> {
+    let (reference, tag) = parts(image, query)?;
+    let name = format!("{}/{}", reference.domain(), reference.path());
+    let written = reference.tag().is_some() || reference.digest().is_some();
+    let full = match (written, tag.is_empty()) {
+        // Two versions of one image: which one wins is nobody's business to guess.
+        (true, false) => return None,
+        (true, true) => reference.full(),
+        (false, true) => {
+            return Some(Named {
+                name,
+                version: None,
+            });
+        }
+        (false, false) => {
+            let mark = if tag.contains(':') { '@' } else { ':' };
+            let full = format!("{name}{mark}{tag}");
+            Reference::parse(&full)?;
+            full
+        }
+    };
+    version_of(name, &full)
+}
+
+/// The name that an import or a tag makes, of the keys `repo` and `tag`.
+///
+/// Source: moby `daemon/server/httputils/httputils.go`, `RepoTagReference`: without a tag it is
+/// `latest`; a digest is refused.
+fn made(query: &Query<'_>) -> Option<Named> {
+    if query.count("repo") != 1 {
+        return None;
+    }
+    let repo = query.first("repo")?;
+    let (reference, tag) = parts(&repo, query)?;
+    if reference.digest().is_some() || (reference.tag().is_some() && !tag.is_empty()) {
+        return None;
+    }
+    let name = format!("{}/{}", reference.domain(), reference.path());
+    let full = match &*tag {
+        "" => reference.full(),
+        tag => format!("{name}:{tag}"),
+    };
+    Reference::parse(&full)?;
+    version_of(name, &full)
+}
+
+/// A name that cannot be an id, and the key `tag`, written at most once.
+fn parts<'t>(image: &'t str, query: &'t Query<'_>) -> Option<(Reference<'t>, Cow<'t, str>)> {
+    let mut tags = query.all("tag");
+    let tag = tags.next().unwrap_or_default();
+    if tags.next().is_some() {
+        return None;
+    }
+    let reference = Reference::parse(image).filter(|reference| !reference.is_id())?;
+    Some((reference, tag))
+}
+
+fn version_of(name: String, full: &str) -> Option<Named> {
+    let version = Some(full.strip_prefix(&*name)?.to_owned());
+    Some(Named { name, version })
 }
 
 /// Splits `name:tag` or `name@digest` before the mark. A colon before the last slash is a port.
@@ -182,6 +273,47 @@ mod tests {
             let pattern = ImagePattern::parse(pattern).unwrap();
             let matches = pattern.matches_pull(&image, &query);
             assert_eq!(matches, expected, "{query:?} {pattern:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_import_a_tag_or_a_push_names_is_judged_with_its_tag() {
+        use Operation::{ImageCreate, ImagePush, ImageTag};
+        let digest = format!("repo=ci/app@sha256:{}", "a".repeat(64));
+        for (operation, subject, query, expected) in [
+            (ImageTag, "x", "repo=ci/app&tag=1", "docker.io/ci/app:1"),
+            (ImageTag, "x", "repo=ci/app:1", "docker.io/ci/app:1"),
+            (ImageTag, "x", "repo=app", "docker.io/library/app:latest"),
+            (ImageTag, "x", "repo=ci/app:1&tag=2", ""),
+            (ImageTag, "x", "repo=ci/app&repo=ci/b", ""),
+            (ImageTag, "x", "repo=ci/app&tag=1&tag=2", ""),
+            (ImageTag, "x", &digest, ""),
+            (ImageTag, "x", "tag=1", ""),
+            (ImageTag, "x", "repo=cafe&tag=1", ""),
+            (ImageTag, "x", "repo=../app", ""),
+            (
+                ImageCreate,
+                "",
+                "fromSrc=-&repo=ci/app",
+                "docker.io/ci/app:latest",
+            ),
+            (ImageCreate, "", "fromSrc=-", ""),
+            (
+                ImageCreate,
+                "",
+                "fromImage=alpine&repo=ci/app",
+                "docker.io/library/alpine:*",
+            ),
+            (ImagePush, "ghcr.io/acme/a", "tag=1", "ghcr.io/acme/a:1"),
+            (ImagePush, "ghcr.io/acme/a:2", "", "ghcr.io/acme/a:2"),
+            (ImagePush, "ghcr.io/acme/a", "", "ghcr.io/acme/a:*"),
+            (ImagePush, "ghcr.io/acme/a:2", "tag=1", ""),
+            (ImagePush, "cafe", "tag=1", ""),
+        ] {
+            let query = Query::parse(query).unwrap();
+            let named = Named::of(operation, Some(subject), &query);
+            let full = named.map(|named| named.full()).unwrap_or_default();
+            assert_eq!(full, expected, "{operation:?} {subject} {query:?}");
         }
     }
 }

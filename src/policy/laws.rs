@@ -12,7 +12,7 @@ use super::tests::policy;
 use super::*;
 
 /// Rules as they stand in a file, each on its own; none is covered by another.
-const RULES: [&str; 21] = [
+const RULES: [&str; 23] = [
     "allow = \"GET /containers/json\"",
     "allow = \"GET /containers/{id}/json\"",
     "allow = [\"GET,POST /containers/web-*/**\", \"GET /_ping\"]",
@@ -34,10 +34,12 @@ const RULES: [&str; 21] = [
     "allow = \"POST /containers/create\"\ncontainer.require = [\"memory\"]\ncontainer.pid = [\"host\"]",
     "allow = \"POST /volumes/create\"\nbody = \"unchecked\"",
     "allow = \"POST /volumes/create\"\nvolume.driver = [\"local\", \"nfs\"]",
+    "allow = [\"POST /images/create\", \"POST /images/{name}/push\"]\nimage.reference = \"alpine:3\"",
+    "allow = \"POST /images/create\"\nimage.import = [\"-\"]",
 ];
 
 /// A body follows after a tab; without one, nobody has read it.
-const REQUESTS: [&str; 36] = [
+const REQUESTS: [&str; 38] = [
     "GET /_ping",
     "HEAD /_ping",
     "GET /containers/json?all=1",
@@ -57,6 +59,8 @@ const REQUESTS: [&str; 36] = [
     "POST /containers/y/restart?t=7",
     "POST /images/create?fromImage=alpine&tag=3",
     "POST /images/create?fromImage=alpine&tag=3&fromSrc=-",
+    "POST /images/create?fromSrc=-&repo=alpine&tag=3",
+    "POST /images/alpine/push?tag=3",
     "GET /events?filters={\"type\":[\"container\"]}",
     "GET /events?filters={",
     "POST /images/prune?filters={\"dangling\":[\"false\"]}",

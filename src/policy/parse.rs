@@ -8,6 +8,7 @@ mod body;
 mod condition;
 pub(super) mod document;
 mod grant;
+mod image;
 mod rule;
 mod settings;
 mod slips;

@@ -279,6 +279,125 @@ fn powers_in_the_query_need_a_condition() {
 }
 
 #[test]
+fn a_plain_build_uses_none_of_its_powers_and_each_has_a_condition() {
+    for (key, harmless, power, code) in [
+        ("remote", "", "https://evil.example/x.git", "power-remote"),
+        ("remote", "", "client-session", "power-remote"),
+        ("networkmode", "default", "host", "power-networkmode"),
+        ("networkmode", "none", "bridge", "power-networkmode"),
+        ("networkmode", "", "container:x", "power-networkmode"),
+        ("securityopt", "", "seccomp=unconfined", "power-securityopt"),
+        ("extrahosts", "", "a:1.2.3.4", "power-extrahosts"),
+        ("cgroupparent", "", "/x", "power-cgroupparent"),
+        ("outputs", "", "[{}]", "power-outputs"),
+    ] {
+        let plain = format!("POST /build?t=app&{key}={harmless}");
+        let asks = format!("POST /build?t=app&{key}={power}");
+        assert_verdicts(
+            "allow = [\"POST /build\"]",
+            &[
+                ("POST /build?t=app", "allow"),
+                (&plain, "allow"),
+                (&asks, code),
+            ],
+        );
+        let condition = format!("query.{key} = [\"\", \"default\", '{power}']");
+        assert_verdicts(
+            &format!("[[rule]]\nallow = \"POST /build\"\n{condition}\n"),
+            &[("POST /build?t=app", "allow"), (&asks, "allow")],
+        );
+    }
+}
+
+#[test]
+fn images_are_narrowed_by_what_they_are_called_whichever_key_names_them() {
+    assert_verdicts(
+        r#"
+        [[rule]]
+        allow = ["POST /images/create", "POST /images/{name}/tag", "POST /images/{name}/push"]
+        image.reference = ["ghcr.io/acme/**:*", "alpine:3"]
+        "#,
+        &[
+            ("POST /images/create?fromImage=alpine&tag=3", "allow"),
+            ("POST /images/create?fromImage=ghcr.io/acme/a/b", "allow"),
+            ("POST /images/create?fromImage=alpine", "reference"),
+            ("POST /images/create?fromImage=alpine&tag=2", "reference"),
+            (
+                "POST /images/create?fromImage=alpine&tag=3&tag=2",
+                "query-repeated",
+            ),
+            (
+                "POST /images/create?fromImage=alpine:3&fromImage=x",
+                "query-repeated",
+            ),
+            ("POST /images/create", "reference"),
+            (
+                "POST /images/create?fromImage=alpine&tag=3&fromSrc=-",
+                "power-from-src",
+            ),
+            (
+                "POST /images/create?fromSrc=-&repo=alpine&tag=3",
+                "power-from-src",
+            ),
+            ("POST /images/evil/tag?repo=alpine&tag=3", "allow"),
+            ("POST /images/alpine:3/tag?repo=alpine&tag=2", "reference"),
+            ("POST /images/alpine:3/tag", "reference"),
+            ("POST /images/ghcr.io/acme/a/push?tag=1", "allow"),
+            ("POST /images/ghcr.io/acme/a/push", "allow"),
+            ("POST /images/alpine/push?tag=3", "allow"),
+            ("POST /images/alpine/push", "reference"),
+            ("POST /images/evil/push?tag=3", "reference"),
+        ],
+    );
+}
+
+#[test]
+fn an_import_is_a_power_and_is_named_with_where_it_comes_from() {
+    for import in ["\"-\"", "[\"-\"]", "true", "[\"x\", \"-\"]"] {
+        let text = format!("[[rule]]\nallow = \"POST /images/create\"\nimage.import = {import}\n");
+        let other = if import == "true" {
+            "allow"
+        } else {
+            "power-from-src"
+        };
+        assert_verdicts(
+            &text,
+            &[
+                ("POST /images/create?fromImage=alpine&tag=3", "allow"),
+                ("POST /images/create?fromSrc=-&repo=x", "allow"),
+                (
+                    "POST /images/create?fromSrc=https://evil.example/x.tar",
+                    other,
+                ),
+                (
+                    "POST /images/create?fromSrc=-&fromSrc=http://x",
+                    "query-repeated",
+                ),
+            ],
+        );
+    }
+    for import in ["false", "[]"] {
+        assert_verdicts(
+            &format!("[[rule]]\nallow = \"POST /images/create\"\nimage.import = {import}\n"),
+            &[("POST /images/create?fromSrc=-", "power-from-src")],
+        );
+    }
+    assert_verdicts(
+        r#"
+        [[rule]]
+        allow = "POST /images/create"
+        image.import    = ["-"]
+        image.reference = "ci/**:*"
+        "#,
+        &[
+            ("POST /images/create?fromSrc=-&repo=ci/a", "allow"),
+            ("POST /images/create?fromSrc=-&repo=alpine", "reference"),
+            ("POST /images/create?fromSrc=-", "reference"),
+        ],
+    );
+}
+
+#[test]
 fn filters_are_read_in_both_shapes_and_only_in_one_way() {
     let list = r#"
         [[rule]]

@@ -7,7 +7,8 @@ use crate::facts::Facts;
 
 use super::{LONGEST_PATH, push_request};
 use crate::policy::condition::Subject;
-use crate::policy::decision::{Reason, RuleRef};
+use crate::policy::decision::{Power, Reason, RuleRef};
+use crate::policy::image::Named;
 use crate::policy::trace::Miss;
 use crate::policy::{Policy, index, signal};
 
@@ -51,10 +52,15 @@ pub(super) fn line(
             let number = usize::try_from(miss.condition?).ok()?;
             match &rule.conditions.get(number)?.subject {
                 Subject::Query(key) => Some(query_line(facts.call, operation, key)),
-                Subject::Filter(_) => None,
+                Subject::Filter(_) | Subject::Reference | Subject::Import => None,
             }
         }
         Reason::ForeignExec => Some(ANY_EXEC.to_owned()),
+        Reason::Reference => {
+            let named = Named::of(operation, facts.call.subject(), facts.call.query())?;
+            Some(format!("image.reference = \"{}\"", named.full()))
+        }
+        Reason::Power(Power::FromSrc) => Some("image.import = true".to_owned()),
         Reason::Power(power) => Some(format!("query.{} = \"**\"", key_text(power.key()))),
         Reason::BodyPower(_)
         | Reason::Body

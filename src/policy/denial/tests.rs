@@ -134,10 +134,10 @@ fn the_nearest_rule_is_told_first() {
       | allow = "POST /images/create"
       | query.fromImage = "…"
 
-    power-from-src: ImageCreate (POST /images/create) is refused by policy `test`: rule `pull` (line 13) would allow it, but it uses the query key `fromSrc`, which hands out more than the operation. To allow it too, add a rule with `query.fromSrc = "**"`
+    power-from-src: ImageCreate (POST /images/create) is refused by policy `test`: rule `pull` (line 13) would allow it, but it uses the query key `fromSrc`, which hands out more than the operation. To allow it too, add a rule with `image.import = true`
       | [[rule]]
       | allow = "POST /images/create"
-      | query.fromSrc = "**"
+      | image.import = true
       | query.fromImage = "ghcr.io/acme/**:*"
 
     filter: SystemEvents (GET /events) is refused by policy `test`: rule `labelled` (line 18) would allow it, but the request does not meet `query.filters.label = "public"`

@@ -224,7 +224,7 @@ fn unchecked(value: &Value<'_>, grants: &[Grant], problems: &mut Problems<'_>) -
     true
 }
 
-fn misfits(grants: &[Grant], fit: impl Fn(Operation) -> bool) -> Vec<&Grant> {
+pub(super) fn misfits(grants: &[Grant], fit: impl Fn(Operation) -> bool) -> Vec<&Grant> {
     let misfit = |grant: &&Grant| !grant.targets.iter().all(|target| fit(target.operation));
     grants.iter().filter(misfit).collect()
 }
@@ -242,7 +242,7 @@ fn fits(
     misfits.is_empty()
 }
 
-fn fits_not(value: &Value<'_>, misfits: &[&Grant], label: &str) -> Diagnostic {
+pub(super) fn fits_not(value: &Value<'_>, misfits: &[&Grant], label: &str) -> Diagnostic {
     let message = format!(
         "`{}` does not fit every grant of its rule",
         escape(&value.key)
@@ -290,12 +290,9 @@ impl BodyTable {
 }
 
 fn clause(value: &Value<'_>, says: Says, problems: &Problems<'_>) -> Clause {
-    let source = problems.source.text();
-    let written = source.get(value.span.clone()).unwrap_or_default();
-    let written: Vec<&str> = written.split_whitespace().collect();
     Clause {
         says,
-        text: format!("{} = {}", value.key, written.join(" ")).into(),
+        text: value.written(problems.source),
         span: value.key_span.clone(),
     }
 }

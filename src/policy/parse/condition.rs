@@ -165,13 +165,10 @@ fn condition(
         );
         return None;
     }
-    let source = problems.source.text();
-    let written = source.get(value.span.clone()).unwrap_or_default();
-    let written: Vec<&str> = written.split_whitespace().collect();
     Some(Condition {
         subject,
         wants,
-        text: format!("{} = {}", value.key, written.join(" ")).into(),
+        text: value.written(problems.source),
         span: value.key_span.clone(),
     })
 }

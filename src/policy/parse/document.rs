@@ -105,6 +105,13 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Key and value as they are written, on one line: `query.t = ["", "1"]`.
+    pub(in crate::policy) fn written(&self, source: &Source) -> Box<str> {
+        let text = source.text().get(self.span.clone()).unwrap_or_default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        format!("{} = {}", self.key, words.join(" ")).into()
+    }
+
     /// "expected this, found that".
     pub(in crate::policy) fn wrong(&self, expected: &str) -> Diagnostic {
         let found = match self.inner {

@@ -12,9 +12,10 @@ use super::body;
 use super::condition;
 use super::document::{Kind, Problems, Table, Value};
 use super::grant;
+use super::image;
 
 /// Keys of `[[rule]]`.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "name",
     "allow",
     "query",
@@ -27,10 +28,11 @@ const KEYS: [&str; 12] = [
     "connect",
     "volume",
     "service",
+    "image",
 ];
 
 /// Keys of `[[rule]]` that the language has and this version does not.
-const LATER: [&str; 4] = ["target", "image", "visible", "observe"];
+const LATER: [&str; 3] = ["target", "visible", "observe"];
 
 /// The longest rule name.
 const LONGEST_NAME: usize = 64;
@@ -121,6 +123,8 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
     let conditions = query.map(|value| condition::query(&value, &grants, problems));
     let any_exec = table.take("any_exec");
     let any_exec = any_exec.is_some_and(|value| reaches_any_exec(&value, &grants, problems));
+    let mut conditions = conditions.unwrap_or_default();
+    conditions.extend(image::image(&mut table, &grants, problems));
     let body = body::body(&mut table, &grants, problems);
     table.finish(&KEYS, &LATER, problems);
     let default = grants.first()?.text.clone();
@@ -129,7 +133,7 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         line: problems.source.line(span.start),
         span,
         grants,
-        conditions: conditions.unwrap_or_default(),
+        conditions,
         body,
         any_exec,
     })
@@ -262,6 +266,8 @@ fn admits_more(condition: &Condition, rule: &Rule) -> bool {
             let free = matches!(&**key, "label" | "label!" | "until");
             target.operation.path().ends_with("/prune") && !free
         }
+        Subject::Import => true,
+        Subject::Reference => false,
     })
 }
 

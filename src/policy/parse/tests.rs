@@ -79,7 +79,7 @@ mode = 660
     6 | paht = "/images/create"
       | ^^^^ not a key of `[[rule]]`
       |
-      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `body`, `any_exec`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`
+      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `body`, `any_exec`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`, `image`
 
     error[unknown-key]: Docker reads no query key `tt` there
      --> ci.toml:8:7
@@ -1066,5 +1066,62 @@ uid = -1
        |
     18 | uid = -1
        |       ^^ outside of what is possible here
+    "#);
+}
+
+#[test]
+fn images_have_names_where_somebody_looks() {
+    insta::assert_snapshot!(read(r#"
+[[rule]]
+name = "images"
+allow = ["POST /images/create", "POST /images/load", "POST /images/{name}/tag"]
+image.reference = ["alpine", "~("]
+image.import = 1
+image.refrence = "x"
+"#), @r#"
+    error[condition-fits-not]: `image.reference` does not fit every grant of its rule
+     --> ci.toml:5:7
+      |
+    4 | allow = ["POST /images/create", "POST /images/load", "POST /images/{name}/tag"]
+      |                                 ------------------- has no such image
+    5 | image.reference = ["alpine", "~("]
+      |       ^^^^^^^^^ this does not fit
+      |
+      = help: move `POST /images/load` to a rule of its own
+      = note: an archive names its images inside, where nobody looks: whoever may load one may replace any tag
+
+    error[bad-pattern]: `~(` is not a pattern
+     --> ci.toml:5:30
+      |
+    5 | image.reference = ["alpine", "~("]
+      |                              ^^^^ this is not a regular expression: unclosed group
+
+    error[condition-fits-not]: `image.import` does not fit every grant of its rule
+     --> ci.toml:6:7
+      |
+    4 | allow = ["POST /images/create", "POST /images/load", "POST /images/{name}/tag"]
+      |                                 -------------------  ------------------------- has no such image
+      |                                 |
+      |                                 has no such image
+    5 | image.reference = ["alpine", "~("]
+    6 | image.import = 1
+      |       ^^^^^^ this does not fit
+      |
+      = help: move `POST /images/load`, `POST /images/{name}/tag` to a rule of its own
+      = note: an archive names its images inside, where nobody looks: whoever may load one may replace any tag
+
+    error[wrong-type]: `image.import` takes a string, not an integer
+     --> ci.toml:6:16
+      |
+    6 | image.import = 1
+      |                ^ expected a string
+
+    error[unknown-key]: unknown key `image.refrence` in `image`
+     --> ci.toml:7:7
+      |
+    7 | image.refrence = "x"
+      |       ^^^^^^^^ not a key of `image`
+      |
+      = help: did you mean `image.reference`?
     "#);
 }
