@@ -11,7 +11,7 @@ pub mod source;
 pub mod suggest;
 
 pub use escape::escape;
-pub use source::{Source, Span};
+pub use source::{Beside, Source, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -3,6 +3,7 @@
 mod byte_set;
 pub mod call;
 pub mod json;
+pub mod media;
 pub mod operation;
 pub mod path;
 pub mod payload;

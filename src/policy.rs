@@ -113,6 +113,12 @@ impl Policy {
         parse::policy(name, source)
     }
 
+    /// The files that a policy's own tests name, relative to its directory. Whoever reads a policy from a
+    /// file reads them too and puts them beside it, [`Source::with`].
+    pub fn files(source: &Source) -> Vec<String> {
+        case::files(source.text())
+    }
+
     /// Its name: the file's stem.
     pub fn name(&self) -> &Arc<str> {
         &self.name

@@ -10,6 +10,16 @@ pub type Span = std::ops::Range<usize>;
 pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
+    beside: Arc<[Beside]>,
+}
+
+/// A file that a text names, as whoever reads files found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// The name, as the text has it.
+    pub name: String,
+    /// What it holds, or why it cannot be read.
+    pub content: Result<Vec<u8>, String>,
 }
 
 impl Source {
@@ -18,7 +28,20 @@ impl Source {
         Self {
             name: name.into(),
             text: text.into(),
+            beside: Arc::default(),
         }
+    }
+
+    /// The same source with the files that its text names.
+    #[must_use]
+    pub fn with(mut self, beside: Vec<Beside>) -> Self {
+        self.beside = beside.into();
+        self
+    }
+
+    /// A file that the text names, if somebody went to read it.
+    pub fn beside(&self, name: &str) -> Option<&Beside> {
+        self.beside.iter().find(|beside| beside.name == name)
     }
 
     /// The name it is shown under.

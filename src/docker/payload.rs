@@ -147,6 +147,8 @@ pub enum Why {
 /// Why a body cannot be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadBody {
+    /// It is not called `application/json`, so that Docker would not read it.
+    Media,
     /// It has no single reading.
     Json(BadJson),
     /// It is not an object.
@@ -339,6 +341,7 @@ impl fmt::Display for Port<'_> {
 impl fmt::Display for BadBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Media => f.write_str("the body's `Content-Type` is not `application/json`"),
             Self::Json(bad) => write!(f, "{bad}"),
             Self::NoObject => f.write_str("the body is not a JSON object"),
             Self::Kind {

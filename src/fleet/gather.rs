@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::diag::Source;
-use crate::policy::builtin;
+use crate::diag::{Beside, Source};
+use crate::policy::{Policy, builtin};
+use crate::proxy::listen::kernel_words;
 
 use super::Problem;
 
@@ -140,10 +141,33 @@ fn read(path: &Path, place: &Path) -> Result<Draft, Problem> {
         path: path.to_owned(),
         offset: error.utf8_error().valid_up_to(),
     })?;
+    let source = Source::new(&path.to_string_lossy(), &text);
+    let files = Policy::files(&source);
+    let beside = files.into_iter().map(|name| Beside {
+        content: beside(&place.with_file_name(&name)),
+        name,
+    });
+    let beside = beside.collect();
     Ok(Draft {
         name,
-        source: Source::new(&path.to_string_lossy(), &text),
+        source: source.with(beside),
     })
+}
+
+/// Reads a file that a policy names. Whatever is wrong with it is said where it is named.
+fn beside(place: &Path) -> Result<Vec<u8>, String> {
+    let said = |error: io::Error| kernel_words(&error);
+    if !std::fs::metadata(place).map_err(said)?.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    File::open(place)
+        .and_then(|file| file.take(LARGEST_POLICY + 1).read_to_end(&mut bytes))
+        .map_err(said)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_POLICY {
+        return Err("it is larger than 1 MiB".to_owned());
+    }
+    Ok(bytes)
 }
 
 /// A policy's name is its file's stem. It names a directory and appears in every log line, hence

@@ -153,3 +153,41 @@ fn two_policies_of_one_name_are_refused() {
     );
     assert!(same_names(&drafts[..2]).is_empty());
 }
+
+#[test]
+fn a_policy_brings_the_bodies_of_its_tests() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let test = |file: &str| {
+        format!(
+            "allow = [\"POST /containers/create\"]\n[[test]]\nrequest = \"POST /containers/create\"\n\
+             body_file = \"{file}\"\nexpect = \"deny\"\nreason = \"power-privileged\"\n"
+        )
+    };
+    fs::create_dir_all(at("policies/bodies")).unwrap();
+    fs::write(
+        at("policies/bodies/root.json"),
+        r#"{"HostConfig":{"Privileged":true}}"#,
+    )
+    .unwrap();
+    let load = |file: &str| {
+        fs::write(at("policies/ci.toml"), test(file)).unwrap();
+        load(&["policies/ci.toml".to_owned()], dir.path())
+    };
+    assert_eq!(load("bodies/root.json").unwrap().len(), 1);
+    for (file, cause) in [
+        ("bodies/none.json", "No such file"),
+        ("bodies", "it is not a file"),
+        ("../policies/bodies/root.json", "without `..`"),
+    ] {
+        let problems = load(file).unwrap_err();
+        let [Problem::Faulty { diagnostics, .. }] = &problems[..] else {
+            panic!("{problems:?}");
+        };
+        let label = &diagnostics[0].labels[0].1;
+        assert!(
+            label.to_lowercase().contains(&cause.to_lowercase()),
+            "{label}"
+        );
+    }
+}

@@ -3,7 +3,12 @@
 //! A policy file whose tests fail does not load, so that an edit which opens or closes more than it
 //! was meant to is noticed where it is made. The tests go through the same walk as the gate.
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
 use crate::diag::{Diagnostic, Span, escape, suggest};
+use crate::docker::media::Media;
+use crate::docker::payload::{BadBody, Payload};
 use crate::docker::{Call, Malformed};
 use crate::facts::Caller;
 use crate::judge::Judge;
@@ -13,12 +18,21 @@ use super::decision::{Reason, Verdict};
 use super::parse::document::{Kind, Problems, Table, Value};
 
 /// Keys of `[[test]]`.
-const KEYS: [&str; 8] = [
-    "name", "request", "body", "expect", "reason", "rule", "uid", "gid",
+const KEYS: [&str; 10] = [
+    "name",
+    "request",
+    "body",
+    "body_file",
+    "content_type",
+    "expect",
+    "reason",
+    "rule",
+    "uid",
+    "gid",
 ];
 
 /// Keys of `[[test]]` that the language has and this version does not.
-const LATER: [&str; 5] = ["body_file", "content_type", "target", "given", "own"];
+const LATER: [&str; 3] = ["target", "given", "own"];
 
 /// Every way in which a request line has no reading, so that tests can name its code.
 const MALFORMED: [Malformed; 17] = [
@@ -41,6 +55,9 @@ const MALFORMED: [Malformed; 17] = [
     Malformed::QueryText,
 ];
 
+/// The code of a body that the gate takes for a form.
+const FORM: &str = "form-body";
+
 /// One `[[test]]`.
 #[derive(Debug)]
 pub(super) struct Case {
@@ -48,9 +65,17 @@ pub(super) struct Case {
     name: Option<String>,
     request: String,
     request_span: Span,
-    body: Option<String>,
+    body: Option<Body>,
     expect: Expect,
     caller: Caller,
+}
+
+/// What is sent along.
+#[derive(Debug)]
+struct Body {
+    bytes: Vec<u8>,
+    /// Its `Content-Type`.
+    media: String,
 }
 
 #[derive(Debug)]
@@ -65,6 +90,8 @@ enum Expect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Malformed(Malformed),
+    /// The call is allowed, and the gate refuses its form all the same.
+    Form,
     Judged(Verdict),
 }
 
@@ -96,7 +123,7 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
     let name = table.take("name").and_then(|value| value.text(problems));
     let request = table.require("request", problems);
     let expect = table.require("expect", problems);
-    let body = table.take("body").and_then(|value| value.text(problems));
+    let body = body(&mut table, problems);
     let reason = table.take("reason");
     let rule = table.take("rule");
     let uid = table.take("uid").and_then(|value| value.integer(problems));
@@ -110,7 +137,7 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
         name: name.map(|name| escape(name).into_owned()),
         request,
         request_span,
-        body: body.map(str::to_owned),
+        body,
         expect: expect?,
         caller: Caller {
             uid,
@@ -118,6 +145,87 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
             pid: None,
         },
     })
+}
+
+/// `body`, or the content of `body_file`, under `content_type`.
+fn body(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Body> {
+    let text = table.take("body");
+    let file = table.take("body_file");
+    let media = table.take("content_type");
+    if let (Some(text), Some(file)) = (&text, &file) {
+        problems.report(
+            Diagnostic::error("bad-value", "a request has one body")
+                .at(file.key_span.clone(), "this is another one")
+                .at(text.key_span.clone(), "this is one"),
+        );
+    }
+    if let (None, None, Some(media)) = (&text, &file, &media) {
+        problems.report(
+            Diagnostic::error("bad-value", "`content_type` says what a body is")
+                .at(media.key_span.clone(), "there is no body")
+                .help("add `body` or `body_file`"),
+        );
+    }
+    let media = media.and_then(|value| value.text(problems));
+    let bytes = match (text, file) {
+        (Some(text), _) => text.text(problems)?.as_bytes().to_vec(),
+        (None, Some(file)) => file_beside(&file, problems)?,
+        (None, None) => return None,
+    };
+    Some(Body {
+        bytes,
+        media: media.unwrap_or("application/json").to_owned(),
+    })
+}
+
+/// Whether a file is named by a path below the policy's own directory.
+fn is_below(path: &str) -> bool {
+    let fine = |part: &str| !matches!(part, "" | "." | "..");
+    path.split('/').all(fine) && !path.contains('\0')
+}
+
+/// What a file holds that somebody has read for us: this is no place for input and output.
+fn file_beside(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Vec<u8>> {
+    let path = value.text(problems)?;
+    let (message, label) = match problems.source.beside(path).map(|beside| &beside.content) {
+        Some(Ok(content)) => return Some(content.clone()),
+        _ if !is_below(path) => (
+            format!(
+                "`{}` is not a path below the policy's own directory",
+                escape(path)
+            ),
+            "write it relative to the policy's file, without `..`".to_owned(),
+        ),
+        Some(Err(cause)) => (
+            format!("`{}` cannot be read", escape(path)),
+            escape(cause).into_owned(),
+        ),
+        None => (
+            format!("`{}` cannot be read", escape(path)),
+            "only a policy that is a file has files beside it".to_owned(),
+        ),
+    };
+    problems.report(Diagnostic::error("bad-value", message).at(value.span.clone(), label));
+    None
+}
+
+/// The files that the tests of a policy name, as they name them, for whoever can read files.
+pub(super) fn files(text: &str) -> Vec<String> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let tests = table.get_ref().get("test");
+    let tests = tests.and_then(|tests| tests.get_ref().as_array());
+    let name = |test: &Spanned<DeValue<'_>>| {
+        let file = test.get_ref().as_table()?.get("body_file")?;
+        file.get_ref().as_str().map(str::to_owned)
+    };
+    let mut names: Vec<String> = tests
+        .into_iter()
+        .flat_map(|t| t.iter().filter_map(name))
+        .collect();
+    names.retain(|name| is_below(name));
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn request_line(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<(String, Span)> {
@@ -177,7 +285,8 @@ fn reason_code(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<(String
     let text = value.text(problems)?;
     let codes = || {
         let reasons = Reason::ALL.iter().map(|reason| reason.code());
-        reasons.chain(MALFORMED.iter().map(Malformed::code))
+        let malformed = MALFORMED.iter().map(Malformed::code);
+        reasons.chain(malformed).chain([FORM])
     };
     if codes().any(|code| code == text) {
         return Some((text.to_owned(), value.span.clone()));
@@ -201,6 +310,19 @@ pub(super) fn run(policy: &Policy, cases: &[Case]) -> Vec<Diagnostic> {
     cases.iter().filter_map(|case| case.run(policy)).collect()
 }
 
+impl Body {
+    /// Whether it would be judged, and is not called what it must be.
+    fn is_misnamed(&self, call: &Call<'_>) -> bool {
+        let judged = Payload::to_come(call.operation()) == Payload::Unread;
+        judged && !self.bytes.is_empty() && Media::of(self.media.as_bytes()) != Media::Json
+    }
+
+    /// Whether the gate would refuse it although its call is allowed.
+    fn is_form(&self) -> bool {
+        !self.bytes.is_empty() && Media::of(self.media.as_bytes()) == Media::Form
+    }
+}
+
 impl Case {
     fn run(&self, policy: &Policy) -> Option<Diagnostic> {
         let (method, target) = self.request.split_once(' ').unwrap_or((&self.request, ""));
@@ -218,10 +340,14 @@ impl Case {
         let engine = Some(policy.presumed_engine());
         let judge = Judge::new(policy, &caller, &call, engine).presumed();
         let judge = match &self.body {
-            Some(body) => judge.body(body.as_bytes()),
+            Some(body) if body.is_misnamed(&call) => judge.bad_body(BadBody::Media),
+            Some(body) => judge.body(&body.bytes),
             None => judge,
         };
         let decision = judge.decide();
+        if decision.allows() && self.body.as_ref().is_some_and(Body::is_form) {
+            return self.compare(policy, Outcome::Form);
+        }
         let mut failure = self.compare(policy, Outcome::Judged(decision.verdict))?;
         if !failure.is_error() {
             return Some(failure);
@@ -242,12 +368,13 @@ impl Case {
     fn compare(&self, policy: &Policy, outcome: Outcome) -> Option<Diagnostic> {
         let code = match outcome {
             Outcome::Malformed(malformed) => Some(malformed.code()),
+            Outcome::Form => Some(FORM),
             Outcome::Judged(Verdict::Deny(reason)) => Some(reason.code()),
             Outcome::Judged(Verdict::Allow(_)) => None,
         };
         let by = match outcome {
             Outcome::Judged(Verdict::Allow(rule)) => policy.rule(rule).0,
-            Outcome::Judged(Verdict::Deny(_)) | Outcome::Malformed(_) => "",
+            Outcome::Judged(Verdict::Deny(_)) | Outcome::Malformed(_) | Outcome::Form => "",
         };
         let diagnostic = match (&self.expect, code) {
             (Expect::Allow(None), None) => return None,
@@ -286,6 +413,7 @@ impl Case {
     fn vacuous(&self, outcome: Outcome, code: &str) -> Option<Diagnostic> {
         let label = match outcome {
             Outcome::Malformed(malformed) => malformed.to_string(),
+            Outcome::Form => "a form is refused under every policy".to_owned(),
             Outcome::Judged(Verdict::Deny(Reason::UnknownOperation)) => {
                 "Docker has no operation at this method and path".to_owned()
             }

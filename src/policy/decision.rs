@@ -42,6 +42,8 @@ pub enum Reason {
     UnknownField,
     /// A body has a field that must be empty.
     ClosedField,
+    /// A body is not called JSON.
+    ContentType,
     /// A body has no single reading, or Docker would refuse it.
     MalformedBody,
     /// The operation reads a body that this version does not describe.
@@ -194,6 +196,7 @@ impl Reason {
         Self::Require,
         Self::UnknownField,
         Self::ClosedField,
+        Self::ContentType,
         Self::MalformedBody,
         Self::BodyUndescribed,
         Self::BodyUnread,
@@ -221,6 +224,7 @@ impl Reason {
             Self::Require => "require",
             Self::UnknownField => "unknown-field",
             Self::ClosedField => "closed-field",
+            Self::ContentType => "content-type",
             Self::MalformedBody => "malformed-body",
             Self::BodyUndescribed => "body-undescribed",
             Self::BodyUnread => "body-unread",
@@ -249,6 +253,7 @@ impl Reason {
             Self::Require => "the body lacks what is required",
             Self::UnknownField => "the body has a field that this version does not know",
             Self::ClosedField => "the body has a field that must be empty",
+            Self::ContentType => "the body's `Content-Type` is not `application/json`",
             Self::MalformedBody => "the body cannot be read in exactly one way",
             Self::BodyUndescribed => "this version does not describe the operation's body",
             Self::BodyUnread => "the body was not read",
@@ -274,6 +279,7 @@ impl Reason {
             | Self::Require
             | Self::UnknownField
             | Self::ClosedField
+            | Self::ContentType
             | Self::MalformedBody
             | Self::BodyUndescribed
             | Self::BodyUnread => 4,

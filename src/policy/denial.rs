@@ -150,6 +150,7 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
             | Reason::Require
             | Reason::UnknownField
             | Reason::ClosedField
+            | Reason::ContentType
             | Reason::MalformedBody,
             _,
         ) => body::push(message, policy, facts, rule),

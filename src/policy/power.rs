@@ -16,7 +16,7 @@ pub(super) mod want;
 
 use crate::diag::Span;
 use crate::docker::Query;
-use crate::docker::payload::{self, Body, Payload, Stray, Use, Why};
+use crate::docker::payload::{self, BadBody, Body, Payload, Stray, Use, Why};
 
 use super::decision::Reason;
 use super::image::ImagePattern;
@@ -115,7 +115,7 @@ pub(super) enum Hindrance<'f> {
     /// A field.
     Stray(&'f Stray),
     /// A body that cannot be read.
-    Bad(&'f payload::BadBody),
+    Bad(&'f BadBody),
     /// Something required.
     Lacks(Requirement),
 }
@@ -145,6 +145,7 @@ impl BodyRule {
             Payload::None => None,
             Payload::Unread => simple(Reason::BodyUnread, Hindrance::Clause),
             Payload::Opaque => simple(Reason::BodyUndescribed, Hindrance::Clause),
+            Payload::Bad(bad @ BadBody::Media) => simple(Reason::ContentType, Hindrance::Bad(bad)),
             Payload::Bad(bad) => simple(Reason::MalformedBody, Hindrance::Bad(bad)),
             Payload::Read(body) => self
                 .stray(body)

@@ -67,6 +67,7 @@ pub(super) fn line(
         | Reason::Require
         | Reason::UnknownField
         | Reason::ClosedField
+        | Reason::ContentType
         | Reason::MalformedBody
         | Reason::BodyUndescribed
         | Reason::BodyUnread => super::body::line(policy, facts, operation, rule),

@@ -2,7 +2,7 @@
 
 #![expect(clippy::too_many_lines, reason = "what a person reads takes lines")]
 
-use crate::diag::{Source, render};
+use crate::diag::{Beside, Source, render};
 use crate::policy::Policy;
 
 /// What a person reads about a file: errors, or findings if there are none.
@@ -231,13 +231,11 @@ body_file = "x"
       |
       = note: ignoring it would change what the policy means
 
-    error[not-supported]: `body_file` is not supported by this version
-      --> ci.toml:11:1
+    error[bad-value]: `x` cannot be read
+      --> ci.toml:11:13
        |
     11 | body_file = "x"
-       | ^^^^^^^^^ not supported by this version
-       |
-       = note: ignoring it would change what the policy means
+       |             ^^^ only a policy that is a file has files beside it
     "#);
     insta::assert_snapshot!(read("semantics = 2\n"), @r#"
     error[not-supported]: this version knows `semantics = 1` only
@@ -1123,5 +1121,126 @@ image.refrence = "x"
       |       ^^^^^^^^ not a key of `image`
       |
       = help: did you mean `image.reference`?
+    "#);
+}
+
+const CREATE: &str = "allow = [\"POST /containers/create\"]\n";
+
+fn test_of(rest: &str) -> String {
+    format!("{CREATE}[[test]]\nrequest = \"POST /containers/create\"\n{rest}\n")
+}
+
+#[test]
+fn a_test_sends_its_body_under_its_content_type() {
+    for (rest, passes) in [
+        ("body = '{}'\nexpect = \"allow\"", true),
+        (
+            "body = '{}'\ncontent_type = \"application/json; charset=utf-8\"\nexpect = \"allow\"",
+            true,
+        ),
+        (
+            "body = '{}'\ncontent_type = \"text/plain\"\nexpect = \"deny\"\nreason = \"content-type\"",
+            true,
+        ),
+        (
+            "body = '{}'\ncontent_type = \"text/plain\"\nexpect = \"allow\"",
+            false,
+        ),
+        (
+            "body = '{}'\ncontent_type = \"multipart/form-data\"\nexpect = \"deny\"\nreason = \"content-type\"",
+            true,
+        ),
+        (
+            "body = '{\"a\":1,\"a\":2}'\nexpect = \"deny\"\nreason = \"malformed-body\"",
+            true,
+        ),
+        (
+            "body = '{\"HostConfig\":{\"Privileged\":true}}'\nexpect = \"deny\"\nreason = \"power-privileged\"",
+            true,
+        ),
+    ] {
+        let said = read_ids(&test_of(rest), &["test-failed", "bad-value"]);
+        assert_eq!(said.is_empty(), passes, "{rest}\n{said}");
+    }
+    let form = "allow = [\"POST /containers/{id}/rename\"]\n[[test]]\n\
+                request = \"POST /containers/web/rename?name=a\"\nbody = 'name=b'\n\
+                content_type = \"application/x-www-form-urlencoded\"\n\
+                expect = \"deny\"\nreason = \"form-body\"\n";
+    assert_eq!(read_ids(form, &["test-failed", "bad-value"]), "");
+}
+
+#[test]
+fn a_body_may_come_from_a_file_that_somebody_has_read() {
+    let text = test_of(
+        "body_file = \"bodies/root.json\"\nexpect = \"deny\"\nreason = \"power-privileged\"",
+    );
+    let source = Source::new("ci.toml", &text);
+    assert_eq!(Policy::files(&source), ["bodies/root.json"]);
+    let parse = |content| {
+        let name = "bodies/root.json".to_owned();
+        Policy::parse("ci", &source.clone().with(vec![Beside { name, content }]))
+    };
+    let root = br#"{"HostConfig":{"Privileged":true}}"#;
+    assert!(parse(Ok(root.to_vec())).is_ok());
+    let other = parse(Ok(b"{}".to_vec())).unwrap_err();
+    let judged = other.iter().any(|finding| finding.id == "test-failed");
+    assert!(judged, "the content is what is judged");
+    let unread = parse(Err("no such file".to_owned())).unwrap_err();
+    assert_eq!(unread[0].labels[0].1, "no such file");
+}
+
+#[test]
+fn bodies_that_nobody_can_send() {
+    let text = [
+        "body = '{}'\nbody_file = \"x.json\"\nexpect = \"deny\"",
+        "content_type = \"text/plain\"\nexpect = \"deny\"",
+        "body_file = \"x.json\"\nexpect = \"deny\"",
+        "body_file = \"../x.json\"\nexpect = \"deny\"",
+        "body_file = \"/etc/x.json\"\nexpect = \"deny\"",
+        "body_file = 1\nexpect = \"deny\"",
+    ]
+    .map(|rest| format!("[[test]]\nrequest = \"POST /containers/create\"\n{rest}\n\n"))
+    .concat();
+    assert_eq!(Policy::files(&Source::new("ci.toml", &text)), ["x.json"]);
+    insta::assert_snapshot!(read(&text), @r#"
+    error[bad-value]: a request has one body
+     --> ci.toml:4:1
+      |
+    3 | body = '{}'
+      | ---- this is one
+    4 | body_file = "x.json"
+      | ^^^^^^^^^ this is another one
+
+    error[bad-value]: `content_type` says what a body is
+     --> ci.toml:9:1
+      |
+    9 | content_type = "text/plain"
+      | ^^^^^^^^^^^^ there is no body
+      |
+      = help: add `body` or `body_file`
+
+    error[bad-value]: `x.json` cannot be read
+      --> ci.toml:14:13
+       |
+    14 | body_file = "x.json"
+       |             ^^^^^^^^ only a policy that is a file has files beside it
+
+    error[bad-value]: `../x.json` is not a path below the policy's own directory
+      --> ci.toml:19:13
+       |
+    19 | body_file = "../x.json"
+       |             ^^^^^^^^^^^ write it relative to the policy's file, without `..`
+
+    error[bad-value]: `/etc/x.json` is not a path below the policy's own directory
+      --> ci.toml:24:13
+       |
+    24 | body_file = "/etc/x.json"
+       |             ^^^^^^^^^^^^^ write it relative to the policy's file, without `..`
+
+    error[wrong-type]: `body_file` takes a string, not an integer
+      --> ci.toml:29:13
+       |
+    29 | body_file = 1
+       |             ^ expected a string
     "#);
 }
