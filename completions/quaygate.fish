@@ -41,6 +41,7 @@ complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l log -d 'How op
 json\t'One JSON object per line'"
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l threads -d 'How many threads carry calls' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l max-grade -d 'Say no to policies that are worse than this: `read-only`, `changes`, `powers` or `root`' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l format -d 'How the answer is written' -r -f -a "text\t'For people'
 json\t'For programs: one JSON document with a versioned schema'"
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -150,7 +150,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("missing-key", "a key that must be there is not"),
     (
         "never-matches",
-        "a grant names an operation that is newer than the policy's API range",
+        "a grant of an operation that is newer than the policy's API range, or whose body is not described",
     ),
     (
         "not-supported",
@@ -163,6 +163,10 @@ pub const IDS: &[(&str, &str)] = &[
     (
         "peer-list-empty",
         "an empty list of users lets nobody connect",
+    ),
+    (
+        "power",
+        "what a rule hands out beyond its operations, without being root",
     ),
     (
         "socket-path",
@@ -186,10 +190,6 @@ pub const IDS: &[(&str, &str)] = &[
     (
         "unlisted-known",
         "`[unlisted]` names a path that Docker's table knows",
-    ),
-    (
-        "unlisted-write",
-        "`[unlisted]` admits something other than GET",
     ),
     (
         "use-target",

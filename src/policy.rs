@@ -53,6 +53,7 @@ pub mod decision;
 mod denial;
 pub mod effect;
 mod filters;
+pub mod grade;
 mod image;
 mod index;
 mod lint;
@@ -74,6 +75,7 @@ use crate::facts::{Caller, Facts};
 
 pub use api::ApiRange;
 pub use decision::{Decision, Denial, Permit, Reason, Refused, RuleRef, Verdict};
+pub use grade::{Cause, Grade};
 pub use pattern::{BadPattern, Pattern};
 pub use trace::Trace;
 

@@ -14,20 +14,26 @@ use super::show::risk_code;
 use super::text::{Style, Text, count, piece, plain};
 use crate::diag::render::{Record, records};
 use crate::diag::{Diagnostic, Severity, Source};
+use crate::docker::Operation;
 use crate::docker::operation::Risk;
 use crate::fleet::{self, Loaded, Problem};
-use crate::policy::Policy;
+use crate::policy::grade::Step;
+use crate::policy::{Grade, Policy};
 
 /// Read policies, run their own tests, and say in plain words what they hand out
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Example: quaygate check traefik",
-    after_help = "Exit code 0 if every policy loads (warnings and all), 1 if one has errors, 2 if one cannot be read."
+    after_help = "Exit code 0 if every policy loads (warnings and all) and none is worse than --max-grade, 1 if one has errors or is worse, 2 if one cannot be read."
 )]
 pub(super) struct Arguments {
     /// Policies: files, directories of files, or names of built-in ones
     #[arg(required = true, value_name = "POLICY")]
     policies: Vec<String>,
+
+    /// Say no to policies that are worse than this: `read-only`, `changes`, `powers` or `root`
+    #[arg(long, value_name = "GRADE")]
+    max_grade: Option<Grade>,
 
     /// How the answer is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -59,20 +65,21 @@ pub(super) fn check(console: Console, arguments: &Arguments) -> Exit {
         }
     }
     match arguments.format {
-        Format::Text => tell(console, &reports, &unread),
+        Format::Text => tell(console, &reports, &unread, arguments.max_grade),
         Format::Json => console.json(&Document::of(&reports, &unread)),
     }
+    let no = |report: &Report| {
+        let grade = report.grade();
+        grade.is_none() || grade > arguments.max_grade.or(Some(Grade::Root))
+    };
     if !unread.is_empty() {
         Exit::Usage
-    } else if reports.iter().any(|report| report.loaded.is_none()) {
+    } else if reports.iter().any(no) {
         Exit::No
     } else {
         Exit::Done
     }
 }
-
-/// Findings that mean root on the host.
-const ROOT: [&str; 2] = ["host-root", "unlisted-write"];
 
 /// What came of one policy.
 struct Report {
@@ -93,11 +100,9 @@ impl Report {
         }
     }
 
-    /// Whether what is handed out amounts to root on the host.
-    fn is_root(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| ROOT.contains(&finding.id))
+    /// What the policy is worth, if it loads.
+    fn grade(&self) -> Option<Grade> {
+        self.loaded.as_ref().map(|loaded| loaded.policy.grade())
     }
 
     fn number(&self, severity: Severity) -> usize {
@@ -108,7 +113,7 @@ impl Report {
     }
 }
 
-fn tell(console: Console, reports: &[Report], unread: &[Problem]) {
+fn tell(console: Console, reports: &[Report], unread: &[Problem], most: Option<Grade>) {
     for (index, report) in reports.iter().enumerate() {
         if index > 0 {
             console.answer(Text::new().gap());
@@ -118,7 +123,7 @@ fn tell(console: Console, reports: &[Report], unread: &[Problem]) {
         if !report.findings.is_empty() {
             text.gap();
         }
-        summary(&mut text, report);
+        summary(&mut text, report, most);
         console.answer(&text);
     }
     for problem in unread {
@@ -126,8 +131,8 @@ fn tell(console: Console, reports: &[Report], unread: &[Problem]) {
     }
 }
 
-/// `ok: policies/ci.toml: 12 tests pass, 1 warning`, and the verdict on root.
-fn summary(text: &mut Text, report: &Report) {
+/// `ok: policies/ci.toml: 12 tests pass, 1 warning`, and the grade.
+fn summary(text: &mut Text, report: &Report, most: Option<Grade>) {
     let name = report.source.name();
     let mut words = Vec::new();
     if let Some(loaded) = &report.loaded {
@@ -156,14 +161,32 @@ fn summary(text: &mut Text, report: &Report) {
     ]);
     if let Some(loaded) = &report.loaded {
         text.say(hands_out(&loaded.policy));
+        graded(text, loaded.policy.grade(), most);
     }
-    if report.is_root() {
+}
+
+/// `grade: changes: it changes what Docker runs, without power over the host`.
+fn graded(text: &mut Text, grade: Grade, most: Option<Grade>) {
+    let style = match grade {
+        Grade::ReadOnly | Grade::Changes => Style::Good,
+        Grade::Powers => Style::Careful,
+        Grade::Root => Style::Bad,
+    };
+    let see = match grade {
+        Grade::ReadOnly | Grade::Changes => "",
+        Grade::Powers => "; see the notes above",
+        Grade::Root => "; see the warnings above",
+    };
+    text.line([
+        plain("grade: "),
+        piece(style, grade),
+        plain(format_args!(": {}{see}", grade.meaning())),
+    ]);
+    if let Some(most) = most.filter(|most| grade > *most) {
         text.line([
-            piece(Style::Careful, "root"),
-            plain(": whoever can use this socket can be root on the host; see the warnings above"),
+            piece(Style::Bad, "worse"),
+            plain(format_args!(" than --max-grade {most}")),
         ]);
-    } else {
-        text.say("root: nothing that it hands out amounts to root on the host");
     }
 }
 
@@ -203,7 +226,42 @@ struct PolicyDocument {
     loads: bool,
     tests: Option<usize>,
     root: Option<bool>,
+    grade: Option<&'static str>,
+    causes: Vec<CauseDocument>,
     findings: Vec<Record>,
+}
+
+/// Why a policy is worth `powers` or `root`.
+#[derive(Serialize)]
+struct CauseDocument {
+    grade: &'static str,
+    why: String,
+    steps: Vec<StepDocument>,
+}
+
+/// One rule of the chain.
+#[derive(Serialize)]
+struct StepDocument {
+    operation: Option<&'static str>,
+    rule: String,
+    line: usize,
+}
+
+fn causes(policy: &Policy) -> Vec<CauseDocument> {
+    let step = |step: &Step| {
+        let (rule, line) = policy.rule(step.rule);
+        StepDocument {
+            operation: step.operation.map(Operation::name),
+            rule: rule.to_owned(),
+            line,
+        }
+    };
+    let causes = policy.causes().into_iter().map(|cause| CauseDocument {
+        grade: cause.grade.word(),
+        steps: cause.steps.iter().map(step).collect(),
+        why: cause.why,
+    });
+    causes.collect()
 }
 
 impl Document {
@@ -213,7 +271,13 @@ impl Document {
             file: report.source.name().to_owned(),
             loads: report.loaded.is_some(),
             tests: report.loaded.as_ref().map(|loaded| loaded.policy.tests()),
-            root: report.loaded.as_ref().map(|_| report.is_root()),
+            root: report.grade().map(|grade| grade == Grade::Root),
+            grade: report.grade().map(Grade::word),
+            causes: report
+                .loaded
+                .as_ref()
+                .map(|loaded| causes(&loaded.policy))
+                .unwrap_or_default(),
             findings: records(&report.source, &report.findings),
         };
         Self {

@@ -205,7 +205,7 @@ struct OperationDocument {
     path: &'static str,
     access: &'static str,
     risk: &'static str,
-    reason: &'static str,
+    reason: String,
     ways: Vec<WayDocument>,
 }
 
@@ -227,7 +227,7 @@ impl Document {
             path: effect.operation.path(),
             access: word(&effect.access),
             risk: risk_code(effect.risk),
-            reason: effect.reason,
+            reason: effect.reason.to_string(),
             ways: ways(policy, &effect.access),
         };
         Self {

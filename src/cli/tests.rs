@@ -117,10 +117,11 @@ fn the_help_of_check() {
       <POLICY>...  Policies: files, directories of files, or names of built-in ones
 
     Options:
-          --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]
-      -h, --help             Print help (see more with '--help')
+          --max-grade <GRADE>  Say no to policies that are worse than this: `read-only`, `changes`, `powers` or `root`
+          --format <FORMAT>    How the answer is written [default: text] [possible values: text, json]
+      -h, --help               Print help (see more with '--help')
 
-    Exit code 0 if every policy loads (warnings and all), 1 if one has errors, 2 if one cannot be read.
+    Exit code 0 if every policy loads (warnings and all) and none is worse than --max-grade, 1 if one has errors or is worse, 2 if one cannot be read.
     "#);
 }
 

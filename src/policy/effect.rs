@@ -2,11 +2,14 @@
 //!
 //! Data for `show` and for the lints; nothing here decides anything.
 
+use std::borrow::Cow;
+
 use crate::docker::Operation;
 use crate::docker::operation::Risk;
 
 use super::Policy;
 use super::decision::RuleRef;
+use super::grade::{Grade, handed_out};
 use super::rule::{Rule, Target};
 
 /// One operation under one policy.
@@ -16,10 +19,10 @@ pub struct Effect {
     pub operation: Operation,
     /// Whether it can be reached.
     pub access: Access,
-    /// What the operation amounts to if it is handed out whole.
+    /// What it amounts to: plainly granted, or with what the policy's rules add to that.
     pub risk: Risk,
     /// Why, in plain words.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// Whether an operation can be reached.
@@ -73,19 +76,40 @@ impl Policy {
     /// One operation under this policy.
     pub fn effect(&self, operation: Operation) -> Effect {
         let (risk, reason) = operation.risk();
-        Effect {
+        let mut effect = Effect {
             operation,
             access: self.access(operation),
             risk,
-            reason,
+            reason: reason.into(),
+        };
+        if let Some(why) = self.root_by(operation) {
+            effect.risk = Risk::HostRoot;
+            effect.reason = why.into();
         }
+        effect
+    }
+
+    /// What some rule adds to an operation so that it is worth root.
+    fn root_by(&self, operation: Operation) -> Option<String> {
+        self.rules.iter().find_map(|rule| {
+            let mut targets = rule.targets().filter(|(_, t)| t.operation == operation);
+            targets.find_map(|(grant, target)| {
+                let handed = handed_out(self, rule, grant, target);
+                let root = handed.into_iter().find(|one| one.grade == Grade::Root)?;
+                Some(format!("whoever uses it may {}", root.why))
+            })
+        })
     }
 
     fn access(&self, operation: Operation) -> Access {
         let mut ways = Vec::new();
         for (number, rule) in (0..).zip(&self.rules) {
             for (_, target) in rule.targets().filter(|(_, t)| t.operation == operation) {
-                if rule.is_plain() && !target.is_narrowed() {
+                if rule.is_blind_to(operation) {
+                    continue;
+                }
+                let whole = rule.conditions.is_empty() && rule.body().clauses.is_empty();
+                if whole && !target.is_narrowed() {
                     return Access::Allowed(RuleRef(number));
                 }
                 ways.push(way(RuleRef(number), rule, target));

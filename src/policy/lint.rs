@@ -1,18 +1,18 @@
 //! What is worth saying about a policy beyond errors.
 //!
 //! A policy hands out what its grants say, and that is often more than their author thinks of: GET
-//! shows environments and logs, a body can ask for the host's root directory, two harmless grants
-//! make a dangerous one. Here it is said in plain words. A warning is what should not be there by
+//! shows environments and logs, a body may be let ask for the host's root directory, two harmless
+//! grants make a dangerous one. Here it is said in plain words. A warning is what should not be there by
 //! oversight; a note is what somebody should know.
 
-mod chain;
 mod companion;
 
 use crate::diag::{Diagnostic, escape};
-use crate::docker::operation::{BodyKind, Effect as Kind, Risk};
-use crate::docker::{Method, Operation};
+use crate::docker::Operation;
+use crate::docker::operation::{Effect as Kind, Risk};
 
 use super::effect::{Access, Effect};
+use super::grade::{Cause, Grade};
 use super::rule::{Grant, Rule, Target};
 use super::{Policy, index};
 
@@ -22,39 +22,45 @@ pub(super) fn lint(policy: &Policy) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     let reachable = effects.iter().filter(|effect| effect.access.is_reachable());
     findings.extend(reachable.filter_map(|effect| hands_out(policy, effect)));
+    findings.extend(policy.causes().iter().map(|cause| because(policy, cause)));
     findings.extend(wildcards(policy));
     findings.extend(never_matches(policy));
-    findings.extend(unlisted_writes(policy));
-    findings.extend(chain::root(policy));
+    findings.extend(undescribed(policy));
     findings.extend(companion::missing(policy));
     findings
 }
 
-/// What one operation shows or hands out.
+/// What one operation shows or hands out by itself.
 fn hands_out(policy: &Policy, effect: &Effect) -> Option<Diagnostic> {
     let operation = effect.operation;
-    let text = spelled(operation);
-    let diagnostic = match effect.risk {
+    let (risk, reason) = operation.risk();
+    let verb = match risk {
         Risk::SafeRead => return None,
-        Risk::LeaksSecrets if operation.effect() == Kind::Read => {
-            Diagnostic::remark("hands-out", format!("`{text}` shows: {}", effect.reason))
-        }
-        Risk::LeaksSecrets | Risk::ChangesState => Diagnostic::remark(
-            "hands-out",
-            format!("`{text}` hands out: {}", effect.reason),
-        ),
-        Risk::HostRoot if operation.body() == BodyKind::Json => {
-            let message = format!("`{text}` is handed out with any body: {}", effect.reason);
-            Diagnostic::warning("host-root", message).note("this version does not look into bodies")
-        }
-        Risk::HostRoot => Diagnostic::warning(
-            "host-root",
-            format!("`{text}` hands out: {}", effect.reason),
-        ),
+        Risk::LeaksSecrets if operation.effect() == Kind::Read => "shows",
+        Risk::LeaksSecrets | Risk::ChangesState | Risk::HostRoot => "hands out",
     };
+    let message = format!("`{}` {verb}: {reason}", spelled(operation));
     let place = place(policy, effect)?;
     let only = narrowed(&effect.access);
-    Some(diagnostic.at(place, "granted here").help_opt(only))
+    let finding = Diagnostic::remark("hands-out", message).at(place, "granted here");
+    Some(finding.help_opt(only))
+}
+
+/// Why the policy is worth more than its operations say.
+fn because(policy: &Policy, cause: &Cause) -> Diagnostic {
+    let why = escape(&cause.why);
+    let mut finding = if cause.grade == Grade::Root {
+        let message = format!("this policy can become root on the host because {why}");
+        Diagnostic::warning("host-root", message)
+    } else {
+        Diagnostic::remark("power", format!("this policy hands out a power: {why}"))
+    };
+    for (number, step) in cause.steps.iter().enumerate() {
+        let rule = escape(policy.rule(step.rule).0);
+        let then = if number == 0 { "" } else { "then " };
+        finding = finding.at(step.span.clone(), format!("{then}by rule `{rule}`"));
+    }
+    finding
 }
 
 /// How far names and conditions narrow an operation.
@@ -137,17 +143,28 @@ fn never_matches(policy: &Policy) -> Vec<Diagnostic> {
     .collect()
 }
 
-fn unlisted_writes(policy: &Policy) -> Vec<Diagnostic> {
-    let grants = policy.unlisted.grants.iter();
-    let writes = grants.filter(|grant| !matches!(grant.method, Method::Get | Method::Head));
-    writes
-        .map(|grant| {
-            let (name, _) = policy.rule(grant.rule);
-            let message = format!("`{}` is handed out unseen: count it as root", escape(name));
-            Diagnostic::warning("unlisted-write", message)
-                .at(policy.rule_span(grant.rule), "nobody knows what it does")
-        })
-        .collect()
+/// Grants of operations whose bodies nobody describes, in rules that would have them judged.
+fn undescribed(policy: &Policy) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for rule in &policy.rules {
+        for grant in rule.grants.iter().filter(|grant| !grant.wildcard) {
+            let mut targets = grant.targets.iter();
+            if !targets.any(|target| rule.is_blind_to(target.operation)) {
+                continue;
+            }
+            let message = format!("`{}` can never match", escape(&grant.text));
+            findings.push(
+                Diagnostic::warning("never-matches", message)
+                    .at(
+                        grant.span.clone(),
+                        "this version does not describe its body",
+                    )
+                    .help("to pass the body on without judging it, say `body = \"unchecked\"`")
+                    .note("a body that is not described could ask for anything, so it is refused"),
+            );
+        }
+    }
+    findings
 }
 
 /// `GET /containers/json`.

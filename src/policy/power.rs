@@ -160,6 +160,13 @@ impl BodyRule {
         self.unchecked || self.clauses.iter().any(more)
     }
 
+    /// Whether it lets volumes be mounted that were there before.
+    pub(super) fn mounts_volumes(&self) -> bool {
+        let named = self.named(payload::Power::Mounts);
+        let volume = |want: &Want| matches!(want, Want::Mount(mount) if mount.is_volume());
+        named.is_some_and(|(_, wants)| wants.iter().any(volume))
+    }
+
     fn stray<'f>(&self, body: &'f Body<'f>) -> Option<Obstacle<'f>> {
         let admitted = |stray: &Stray| {
             // SECURITY: a known field in another spelling, or at the top level where old engines read

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{FakeDocker, Gate, Signal, WORKSHOP, ok, wait_until};
@@ -554,7 +554,7 @@ fn check_says_what_is_handed_out_and_whether_that_is_root() {
             "looks.toml",
             "allow = [\"GET /_ping\", \"GET /version\", \"GET /events\"]\n",
         )
-        .with("makes.toml", "allow = [\"POST /containers/create\"]\n");
+        .with("makes.toml", MAKES);
     let looks = desk.quaygate(&["check", "looks.toml"]);
     insta::assert_snapshot!(format!("{}exit {}", looks.out, looks.code), @r#"
     note[hands-out]: `GET /events` shows: names and labels of everything, command lines of every exec
@@ -565,18 +565,68 @@ fn check_says_what_is_handed_out_and_whether_that_is_root() {
 
     ok: looks.toml: it has no tests
     hands out: 4 of 120 operations: 3 safe-read, 1 shows-secrets
-    root: nothing that it hands out amounts to root on the host
+    grade: read-only: it shows, and changes nothing
     exit 0
     "#);
     let makes = desk
         .quaygate(&["check", "makes.toml", "--format", "json"])
         .json();
-    assert_eq!(makes["policies"][0]["root"], true);
-    let text = desk.quaygate(&["check", "makes.toml"]).out;
-    assert!(
-        text.contains("root: whoever can use this socket can be root"),
-        "{text}"
+    let makes = &makes["policies"][0];
+    assert_eq!(makes["root"], true);
+    assert_eq!(makes["grade"], "root");
+    assert_eq!(
+        makes["causes"],
+        json!([{
+            "grade": "root",
+            "why": "a container may be privileged",
+            "steps": [
+                {"operation": "ContainerCreate", "rule": "job", "line": 4},
+                {"operation": "ContainerStart", "rule": "POST /containers/{id}/start", "line": 2},
+            ],
+        }])
     );
+    let text = desk.quaygate(&["check", "makes.toml"]).out;
+    for said in [
+        "this policy can become root on the host because a container may be privileged",
+        "grade: root: whoever can use this socket can be root on the host; see the warnings above",
+    ] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+const MAKES: &str = r#"
+allow = ["POST /containers/{id}/start"]
+
+[[rule]]
+name = "job"
+allow = "POST /containers/create"
+container.privileged = true
+"#;
+
+#[test]
+fn check_says_no_to_what_is_worse_than_it_may_be() {
+    let desk = Desk::new()
+        .with("good.toml", PING)
+        .with("makes.toml", MAKES);
+    for (policies, most, code) in [
+        (&["good.toml"][..], "read-only", 0),
+        (&["makes.toml"], "root", 0),
+        (&["makes.toml"], "powers", 1),
+        (&["good.toml", "makes.toml"], "changes", 1),
+        (&["good.toml"], "good", 2),
+        (&["missing.toml", "makes.toml"], "powers", 2),
+    ] {
+        for format in ["text", "json"] {
+            let mut words = vec!["check", "--max-grade", most, "--format", format];
+            words.extend(policies);
+            let ended = desk.quaygate(&words);
+            assert_eq!(ended.code, code, "{words:?} {}{}", ended.out, ended.err);
+        }
+    }
+    let said = desk
+        .quaygate(&["check", "--max-grade", "changes", "makes.toml"])
+        .out;
+    assert!(said.ends_with("worse than --max-grade changes\n"), "{said}");
 }
 
 #[test]
@@ -661,7 +711,7 @@ fn explain_tells_near_misses_and_the_line_to_add() {
 
       allow = ["POST /containers/create"]
 
-    careful: the body can ask for privileged mode, host paths, devices and namespaces: root on the host [host-root]
+    careful: makes containers of any image, command and environment, without power over the host [changes-state]
 
     the client reads:
 

@@ -177,8 +177,17 @@ fn only_autoheal_changes_anything() {
     }
 }
 
-/// What hands out content or makes Docker fetch something, beside what is root or a tunnel anyway.
-const DOORS: [Operation; 10] = [
+/// What makes something, hands out content or makes Docker fetch something, beside what is root or a
+/// tunnel anyway.
+const DOORS: [Operation; 18] = [
+    Operation::ContainerCreate,
+    Operation::ContainerUpdate,
+    Operation::ExecStart,
+    Operation::ImageBuild,
+    Operation::NetworkCreate,
+    Operation::VolumeCreate,
+    Operation::ServiceCreate,
+    Operation::ServiceUpdate,
     Operation::ContainerArchive,
     Operation::ContainerArchiveInfo,
     Operation::ContainerExport,

@@ -68,8 +68,8 @@ operations! {
         ContainerList            Get    "/containers/json"                          "1.0"  Read   Plain None   LeaksSecrets
             "labels, command lines, mounts and networks of every container"
             [flag("all"), int("limit"), flag("size"), filters(), text("since"), text("before")];
-        ContainerCreate          Post   "/containers/create"                        "1.0"  Change Plain Json   HostRoot
-            "the body can ask for privileged mode, host paths, devices and namespaces: root on the host"
+        ContainerCreate          Post   "/containers/create"                        "1.0"  Change Plain Json   ChangesState
+            "makes containers of any image, command and environment, without power over the host"
             [text("name"), text("platform").since("1.41")];
         ContainerInspect         Get    "/containers/{id}/json"                     "1.0"  Read   Plain None   LeaksSecrets
             "environment (passwords), labels, mounts and host paths of any container"
@@ -109,7 +109,7 @@ operations! {
             "sends any signal to the first process of any container"
             [signal("signal").default("KILL")];
         ContainerUpdate          Post   "/containers/{id}/update"                   "1.22" Change Plain Json   ChangesState
-            "resource limits and restart policy of any container" [];
+            "changes resource limits and restart policy of any container" [];
         ContainerRename          Post   "/containers/{id}/rename"                   "1.17" Change Plain None   ChangesState
             "a container can take a name that others trust" [text("name")];
         ContainerPause           Post   "/containers/{id}/pause"                    "1.12" Change Plain None   ChangesState
@@ -143,7 +143,7 @@ operations! {
         ContainerPrune           Post   "/containers/prune"                         "1.25" Change Plain None   ChangesState
             "deletes every stopped container" [filters()];
         ContainerExec            Post   "/containers/{id}/exec"                     "1.15" Change Plain Json   HostRoot
-            "prepares any command as any user in any container, privileged ones included" [];
+            "prepares any command in any container, in those with power over the host too" [];
         ContainerCopy            Post   "/containers/{id}/copy"                     "1.4-1.24" Change Plain Json   LeaksSecrets
             "any file of any container; only engines that still speak API 1.23 have it" [];
         CheckpointList           Get    "/containers/{id}/checkpoints"              "1.25" Read   Plain None   SafeRead
@@ -160,7 +160,7 @@ operations! {
             ];
     }
     "exec" => {
-        ExecStart   Post   "/exec/{id}/start"  "1.15" Change TCP   Json   HostRoot
+        ExecStart   Post   "/exec/{id}/start"  "1.15" Change TCP   Json   ChangesState
             "runs a prepared command and types into it" [];
         ExecResize  Post   "/exec/{id}/resize" "1.15" Change Plain None   ChangesState
             "the size of a terminal, nothing else" [int("h"), int("w")];
@@ -223,8 +223,8 @@ operations! {
             "Docker asks a registry that the caller names" [];
     }
     "build" => {
-        ImageBuild  Post   "/build"        "1.0"  Change Both  Stream HostRoot
-            "build steps run as root in containers, results take over any tag, Docker fetches any address" [
+        ImageBuild  Post   "/build"        "1.0"  Change Both  Stream ChangesState
+            "build steps run any command in containers, and results take over any tag" [
                 text("dockerfile").default("Dockerfile"), text("t").every(), flag("q"),
                 flag("nocache"), json("cachefrom"), flag("pull"),
                 flag("rm").default("true").blank(Blank::Absent), flag("forcerm"), int("memory"),
@@ -265,8 +265,8 @@ operations! {
     "volumes" => {
         VolumeList    Get    "/volumes"        "1.21" Read   Plain None   LeaksSecrets
             "host paths, and driver options, which can hold passwords" [filters()];
-        VolumeCreate  Post   "/volumes/create" "1.21" Change Plain Json   HostRoot
-            "driver options can mount any host path, which a container then reads and writes" [];
+        VolumeCreate  Post   "/volumes/create" "1.21" Change Plain Json   ChangesState
+            "makes volumes of Docker's own driver, without options" [];
         VolumeInspect Get    "/volumes/{name}" "1.21" Read   Plain None   LeaksSecrets
             "host path, and driver options, which can hold passwords" [];
         VolumeUpdate  Put    "/volumes/{name}" "1.42" Change Plain Json   ChangesState
@@ -284,7 +284,7 @@ operations! {
         NetworkDelete     Delete "/networks/{id}"            "1.21" Change Plain None   ChangesState
             "deletes networks" [];
         NetworkCreate     Post   "/networks/create"          "1.21" Change Plain Json   ChangesState
-            "drivers and options reach the bridges and cards of the host" [];
+            "makes networks of the bridge driver, without options" [];
         NetworkConnect    Post   "/networks/{id}/connect"    "1.21" Change Plain Json   ChangesState
             "joins any container to any network, which ends isolation" [];
         NetworkDisconnect Post   "/networks/{id}/disconnect" "1.21" Change Plain Json   ChangesState
@@ -353,14 +353,14 @@ operations! {
         ServiceList    Get    "/services"             "1.24" Read   Plain None   LeaksSecrets
             "specifications of services, environment included"
             [filters(), flag("status").since("1.41")];
-        ServiceCreate  Post   "/services/create"      "1.24" Change Plain Json   HostRoot
-            "the body can ask for host paths and capabilities on any node: root there" [];
+        ServiceCreate  Post   "/services/create"      "1.24" Change Plain Json   ChangesState
+            "runs services of any image, command and environment, without power over the hosts" [];
         ServiceInspect Get    "/services/{id}"        "1.24" Read   Plain None   LeaksSecrets
             "specification of a service, environment included" [flag("insertDefaults")];
         ServiceDelete  Delete "/services/{id}"        "1.24" Change Plain None   ChangesState
             "deletes services" [];
-        ServiceUpdate  Post   "/services/{id}/update" "1.24" Change Plain Json   HostRoot
-            "the body can ask for host paths and capabilities on any node: root there"
+        ServiceUpdate  Post   "/services/{id}/update" "1.24" Change Plain Json   ChangesState
+            "turns any service into any other, without power over the hosts"
             [int("version"), text("registryAuthFrom").default("spec"), text("rollback")];
         ServiceLogs    Get    "/services/{id}/logs"   "1.25" Read   Down  None   LeaksSecrets
             "whatever services write to their logs" [

@@ -1,4 +1,4 @@
-use crate::diag::{Severity, Source, render};
+use crate::diag::{Source, render};
 use crate::policy::Policy;
 
 fn said(text: &str) -> String {
@@ -12,16 +12,6 @@ fn said(text: &str) -> String {
         );
     }
     render::text(&source, &checked.findings, false)
-}
-
-fn warnings(text: &str) -> Vec<String> {
-    let source = Source::new("ci.toml", text);
-    let mut findings = Policy::parse("ci", &source).unwrap().findings;
-    findings.retain(|finding| finding.severity == Severity::Warning);
-    findings
-        .into_iter()
-        .map(|finding| finding.message)
-        .collect()
 }
 
 #[test]
@@ -58,88 +48,64 @@ allow = [
 }
 
 #[test]
-fn a_body_that_nobody_looks_into_is_root() {
+fn what_is_root_is_said_with_every_rule_of_the_chain() {
     insta::assert_snapshot!(said(r#"
 allow = [
   "GET /_ping", "GET /version",
-  "POST /containers/create",
   "POST /containers/{id}/start",
+  "POST /containers/{id}/attach",
+  "POST /containers/{id}/wait",
 ]
+
+[[rule]]
+name = "job"
+allow = "POST /containers/create"
+container.image = "ci/*:*"
+container.mounts = ["/srv/**", "/etc/**"]
+container.publish = ["127.0.0.1:8000/tcp"]
+container.require = ["memory"]
 "#), @r#"
-    warning[host-root]: `POST /containers/create` is handed out with any body: the body can ask for privileged mode, host paths, devices and namespaces: root on the host
-     --> ci.toml:4:3
-      |
-    4 |   "POST /containers/create",
-      |   ^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
-      |
-      = note: this version does not look into bodies
-
-    warning[host-root]: whoever may use this socket can become root on the host
-     --> ci.toml:4:3
-      |
-    4 |   "POST /containers/create",
-      |   ^^^^^^^^^^^^^^^^^^^^^^^^^ part of it
-    5 |   "POST /containers/{id}/start",
-      |   ----------------------------- part of it
-      |
-      = note: ContainerCreate + ContainerStart: create a privileged container with the host's `/` mounted, then start it
-
-    note[companion]: `POST /containers/{id}/attach` is not granted: without it `docker run` in the foreground fails after it has created the container
-     --> ci.toml:4:3
-      |
-    4 |   "POST /containers/create",
-      |   ^^^^^^^^^^^^^^^^^^^^^^^^^ ContainerCreate needs it
-
-    note[companion]: `POST /containers/{id}/wait` is not granted: without it `docker run` does not learn when the container ends
-     --> ci.toml:4:3
-      |
-    4 |   "POST /containers/create",
-      |   ^^^^^^^^^^^^^^^^^^^^^^^^^ ContainerCreate needs it
-
     note[hands-out]: `POST /containers/{id}/start` hands out: starts a container that exists, with whatever rights it was created with
+     --> ci.toml:4:3
+      |
+    4 |   "POST /containers/{id}/start",
+      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
+
+    note[hands-out]: `POST /containers/{id}/attach` hands out: reads the output of any container and types into its first process
      --> ci.toml:5:3
       |
-    5 |   "POST /containers/{id}/start",
-      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
-    "#);
-}
+    5 |   "POST /containers/{id}/attach",
+      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
 
-#[test]
-fn create_without_start_is_no_chain() {
-    let root = "whoever may use this socket can become root on the host";
-    for (grants, expected) in [
-        (r#""POST /containers/create""#, false),
-        (
-            r#""POST /containers/create", "POST /containers/{id}/start""#,
-            true,
-        ),
-        (
-            r#""POST /containers/create", "POST /containers/{id}/restart""#,
-            true,
-        ),
-        (r#""POST /containers/{id}/exec""#, false),
-        (
-            r#""POST /containers/web-*/exec", "POST /exec/{id}/start""#,
-            true,
-        ),
-        (r#""PUT /containers/{id}/archive""#, true),
-        (
-            r#""POST /plugins/pull", "POST /plugins/{name}/enable""#,
-            true,
-        ),
-        (r#""POST /build""#, true),
-        (r#""POST /grpc""#, true),
-        (r#""POST /services/create""#, true),
-        (r#""POST /swarm/join""#, true),
-        (r#""GET /**", "POST /containers/**", "DELETE /**""#, false),
-    ] {
-        let warnings = warnings(&format!("allow = [{grants}]\n"));
-        assert_eq!(
-            warnings.iter().any(|w| w == root),
-            expected,
-            "{grants}: {warnings:#?}"
-        );
-    }
+    note[companion]: `POST /containers/{id}/resize` is not granted: without it `docker attach` to a terminal keeps the wrong window size
+     --> ci.toml:5:3
+      |
+    5 |   "POST /containers/{id}/attach",
+      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ ContainerAttach needs it
+
+    note[hands-out]: `POST /containers/create` hands out: makes containers of any image, command and environment, without power over the host
+      --> ci.toml:11:9
+       |
+    11 | allow = "POST /containers/create"
+       |         ^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
+       |
+       = help: only where `container.image = "ci/*:*", container.mounts = ["/srv/**", "/etc/**"], container.publish = ["127.0.0.1:8000/tcp"], container.require = ["memory"]`
+
+    warning[host-root]: this policy can become root on the host because a container may mount `/etc` of the host
+      --> ci.toml:13:11
+       |
+     4 |   "POST /containers/{id}/start",
+       |   ----------------------------- then by rule `POST /containers/{id}/start`
+    ...
+    13 | container.mounts = ["/srv/**", "/etc/**"]
+       |           ^^^^^^ by rule `job`
+
+    note[power]: this policy hands out a power: a container may use `container.publish = ["127.0.0.1:8000/tcp"]`: listens on ports of the host
+      --> ci.toml:14:11
+       |
+    14 | container.publish = ["127.0.0.1:8000/tcp"]
+       |           ^^^^^^^ by rule `job`
+    "#);
 }
 
 #[test]
@@ -189,14 +155,19 @@ allow = ["GET /_ping", "GET /version"]
 name = "shell"
 allow = ["POST /containers/web-*/exec", "GET /containers/web-*/logs"]
 "#), @r#"
-    warning[host-root]: `POST /containers/{id}/exec` is handed out with any body: prepares any command as any user in any container, privileged ones included
+    note[hands-out]: `POST /containers/{id}/exec` hands out: prepares any command in any container, in those with power over the host too
      --> ci.toml:6:10
       |
     6 | allow = ["POST /containers/web-*/exec", "GET /containers/web-*/logs"]
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ granted here
       |
       = help: only where `id = web-*`
-      = note: this version does not look into bodies
+
+    note[power]: this policy hands out a power: whoever uses it may run commands in containers, whatever power these have
+     --> ci.toml:6:10
+      |
+    6 | allow = ["POST /containers/web-*/exec", "GET /containers/web-*/logs"]
+      |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ by rule `shell`
 
     note[companion]: `POST /exec/{id}/start` is not granted: without it a prepared command never runs
      --> ci.toml:6:10
@@ -246,6 +217,13 @@ allow = ["GET /_ping", "GET /version", "PUT /volumes/{name}"]
 
 [unlisted]
 allow = ["POST /new/thing"]
+
+[[rule]]
+allow = "POST /swarm/join"
+
+[[rule]]
+allow = "POST /swarm/init"
+body = "unchecked"
 "#), @r#"
     warning[never-matches]: `PUT /volumes/{name}` can never match
      --> ci.toml:3:40
@@ -255,16 +233,40 @@ allow = ["POST /new/thing"]
       |
       = help: the policy says `api = ">=1.24, <=1.40"`
 
-    note[hands-out]: `PUT /volumes/{name}` hands out: changes cluster volumes
+    warning[never-matches]: `PUT /volumes/{name}` can never match
      --> ci.toml:3:40
       |
     3 | allow = ["GET /_ping", "GET /version", "PUT /volumes/{name}"]
-      |                                        ^^^^^^^^^^^^^^^^^^^^^ granted here
+      |                                        ^^^^^^^^^^^^^^^^^^^^^ this version does not describe its body
+      |
+      = help: to pass the body on without judging it, say `body = "unchecked"`
+      = note: a body that is not described could ask for anything, so it is refused
 
-    warning[unlisted-write]: `POST /new/thing` is handed out unseen: count it as root
+    warning[host-root]: this policy can become root on the host because nobody knows what `POST /new/thing` does
      --> ci.toml:6:10
       |
     6 | allow = ["POST /new/thing"]
-      |          ^^^^^^^^^^^^^^^^^ nobody knows what it does
+      |          ^^^^^^^^^^^^^^^^^ by rule `POST /new/thing`
+
+    warning[never-matches]: `POST /swarm/join` can never match
+     --> ci.toml:9:9
+      |
+    9 | allow = "POST /swarm/join"
+      |         ^^^^^^^^^^^^^^^^^^ this version does not describe its body
+      |
+      = help: to pass the body on without judging it, say `body = "unchecked"`
+      = note: a body that is not described could ask for anything, so it is refused
+
+    warning[host-root]: this policy can become root on the host because whoever uses it may ask for the host to obey a cluster, whose managers run anything on it, in a body that nobody looks into
+      --> ci.toml:12:9
+       |
+    12 | allow = "POST /swarm/init"
+       |         ^^^^^^^^^^^^^^^^^^ by rule `POST /swarm/init`
+
+    note[hands-out]: `POST /swarm/init` hands out: hands this host to a cluster
+      --> ci.toml:12:9
+       |
+    12 | allow = "POST /swarm/init"
+       |         ^^^^^^^^^^^^^^^^^^ granted here
     "#);
 }

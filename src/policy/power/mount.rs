@@ -67,6 +67,24 @@ impl MountPattern {
         })
     }
 
+    /// The path of the host as it is written, if it is one, and whether it must be mounted read-only.
+    pub(in crate::policy) fn host(&self) -> Option<(&str, bool)> {
+        let Sources::Host(path) = &self.source else {
+            return None;
+        };
+        Some((path.as_str(), self.read_only))
+    }
+
+    /// Whether it names volumes that have a name.
+    pub(in crate::policy) fn is_volume(&self) -> bool {
+        matches!(self.source, Sources::Volume(_))
+    }
+
+    /// Whether it names nothing but memory of the container's own.
+    pub(in crate::policy) fn is_plain_tmpfs(&self) -> bool {
+        matches!(self.source, Sources::Tmpfs { any: false })
+    }
+
     /// Whether a mount is named, with everything it asks for.
     pub(in crate::policy) fn matches(&self, mount: &Mount<'_>) -> bool {
         let listed = |option: &str| self.options.iter().any(|listed| **listed == *option);

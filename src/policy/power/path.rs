@@ -26,6 +26,11 @@ impl PathPattern {
         })
     }
 
+    /// As written.
+    pub(in crate::policy) fn as_str(&self) -> &str {
+        self.pattern.as_str()
+    }
+
     /// Whether a path is named.
     pub(in crate::policy) fn matches(&self, path: &str) -> bool {
         if path == "/" {

@@ -73,8 +73,7 @@ fn on_a_host_the_directory_of_the_socket_is_mounted() {
 
 #[test]
 fn in_a_container_a_volume_is_mounted_and_doubts_are_told() {
-    let limited =
-        "allow = [\"POST /containers/create\"]\n[socket]\nmode = \"0600\"\ngroup = \"docker\"\n";
+    let limited = "allow = [\"POST /grpc\"]\n[socket]\nmode = \"0600\"\ngroup = \"docker\"\n";
     let posts = [
         post("ci", limited, "/run/both/ci.sock"),
         post("cd", "allow = [\"GET /_ping\"]", "/run/both/cd.sock"),
