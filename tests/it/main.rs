@@ -13,6 +13,7 @@
 //! | `bypass` | an attack catalogue and a random walk: the engine parses nothing that was not allowed |
 //! | `agree` | the gate and `quaygate explain` decide alike |
 //! | `policies` | the ready policies let their services work, and nobody do more |
+//! | `docs` | what the documentation lists is what there is |
 //! | `corpus` | what must hold for any bytes holds for the inputs that fuzzing found worth keeping |
 //! | `godiff` | Go's `net/http` finds the same requests in the same bytes, and in what is sent |
 //! | `architecture` | imports point downwards, pure code stays pure, files stay short |
@@ -39,6 +40,7 @@ mod bypass;
 mod cli;
 mod corpus;
 mod deny;
+mod docs;
 mod forward;
 mod godiff;
 mod limits;

@@ -22,8 +22,14 @@ static HARMLESS: [(Power, &[&str]); 7] = [
     (Power::LogDriver, &["", "json-file", "local", "none"]),
 ];
 
+/// Powers of which a plain body may make every use: naming one only narrows it.
+const ALWAYS: [Power; 2] = [Power::Dns, Power::MacAddress];
+
 /// Whether a value names only what is Docker's default, or harmless.
 pub(super) fn rests(power: Power, want: &Want) -> bool {
+    if ALWAYS.contains(&power) {
+        return true;
+    }
     let known = HARMLESS.iter().find(|(known, _)| *known == power);
     let harmless = known.map_or(&[""][..], |(_, harmless)| *harmless);
     match want {

@@ -34,6 +34,7 @@ fn a_power_is_worth_what_a_container_can_do_with_it() {
         ("container.mounts = []", Changes, ""),
         ("container.network = [\"none\", \"bridge\"]", Changes, ""),
         ("container.ipc = [\"private\", \"shareable\"]", Changes, ""),
+        ("container.dns = [\"10.0.0.1\"]", Changes, ""),
         ("container.privileged = false", Changes, ""),
         ("container.privileged = true", Root, "be privileged"),
         ("container.unmask_paths = true", Root, "kernel's settings"),
