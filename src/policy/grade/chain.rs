@@ -53,6 +53,7 @@ static RESTS: [Rest; 5] = [
 /// Every reason for a grade above `changes`, the worst first.
 pub(super) fn causes(policy: &Policy) -> Vec<Cause> {
     let mut causes = Vec::new();
+    let next = Next::of(policy);
     for (number, rule) in (0..).zip(&policy.rules) {
         for (grant, target) in rule.targets() {
             if rule.is_blind_to(target.operation) {
@@ -64,7 +65,7 @@ pub(super) fn causes(policy: &Policy) -> Vec<Cause> {
                 rule: RuleRef(number),
                 span: handed.span.clone(),
             };
-            let all = handed.iter().map(|one| cause(policy, one, step(one)));
+            let all = handed.iter().map(|one| cause(&next, one, step(one)));
             causes.extend(all);
         }
     }
@@ -79,8 +80,35 @@ pub(super) fn causes(policy: &Policy) -> Vec<Cause> {
     causes
 }
 
+/// What completes each operation in this policy; looked for once, and not for every rule.
+struct Next {
+    /// As `RESTS`.
+    rests: Vec<Option<Step>>,
+    mounting: Option<Step>,
+}
+
+impl Next {
+    fn of(policy: &Policy) -> Self {
+        let rests = RESTS.iter().map(|rest| first_of(policy, rest.then));
+        Self {
+            rests: rests.collect(),
+            mounting: mounting(policy),
+        }
+    }
+
+    /// What follows an operation, or in words what is missing; `None` if nothing has to.
+    fn after(&self, operation: Option<Operation>) -> Option<Result<Step, &'static str>> {
+        if operation == Some(Operation::VolumeCreate) {
+            return Some(self.mounting.clone().ok_or("mount it"));
+        }
+        let mut rests = RESTS.iter().zip(&self.rests);
+        let (rest, found) = rests.find(|(rest, _)| Some(rest.operation) == operation)?;
+        Some(found.clone().ok_or(rest.words))
+    }
+}
+
 /// Completes what is handed out, as far as the policy does.
-fn cause(policy: &Policy, handed: &Handed, step: Step) -> Cause {
+fn cause(next: &Next, handed: &Handed, step: Step) -> Cause {
     let whole = |grade, why: String, steps| Cause { grade, why, steps };
     let caller = match step.operation {
         Some(Operation::ContainerCreate) => "a container",
@@ -91,15 +119,7 @@ fn cause(policy: &Policy, handed: &Handed, step: Step) -> Cause {
     if handed.grade < Grade::Root {
         return whole(handed.grade, why, vec![step]);
     }
-    let rest = RESTS
-        .iter()
-        .find(|rest| Some(rest.operation) == step.operation);
-    let then = match (rest, step.operation) {
-        (Some(rest), _) => Some(first_of(policy, rest.then).ok_or(rest.words)),
-        (None, Some(Operation::VolumeCreate)) => Some(mounting(policy).ok_or("mount it")),
-        (None, _) => None,
-    };
-    match then {
+    match next.after(step.operation) {
         None => whole(Grade::Root, why, vec![step]),
         Some(Ok(next)) => whole(Grade::Root, why, vec![step, next]),
         Some(Err(missing)) => {
