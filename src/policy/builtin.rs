@@ -24,7 +24,8 @@ macro_rules! ready {
     };
 }
 
-/// All of them, in the order in which they are shown: for people first, then by service.
+/// All of them, in the order in which they are shown: what only looks, for people first, then by
+/// service; then what makes containers.
 pub const ALL: &[Builtin] = ready![
     "read-only",
     "docker-cli-viewer",
@@ -42,6 +43,14 @@ pub const ALL: &[Builtin] = ready![
     "traefik",
     "uptime-kuma",
     "vector",
+    "ai-agent-sandbox",
+    "ci-runner",
+    "compose-deploy",
+    "gitlab-runner",
+    "nextcloud-aio-appapi",
+    "testcontainers",
+    "watchtower",
+    "docker-cli-full",
 ];
 
 /// The policy of this name, ready to be read.
@@ -77,6 +86,7 @@ impl Builtin {
 mod tests {
     use super::*;
     use crate::diag::{Severity, render};
+    use crate::docker::Operation;
     use crate::policy::Policy;
 
     #[test]
@@ -93,10 +103,13 @@ mod tests {
                     builtin.name
                 );
             }
+            // What makes containers may be told that it is, or could become, root.
+            let makes = checked.policy.effect(Operation::ContainerCreate);
+            let makes = makes.access.is_reachable();
             let warnings: Vec<_> = checked
                 .findings
                 .iter()
-                .filter(|d| d.severity > Severity::Note)
+                .filter(|d| d.severity > Severity::Note && !(makes && d.id == "host-root"))
                 .collect();
             assert!(warnings.is_empty(), "{}: {warnings:#?}", builtin.name);
             assert_eq!(checked.policy.description(), Some(builtin.description()));

@@ -631,6 +631,17 @@ fn volumes() {
                 &[],
             ),
             (r#"{"Name":"v","Driver":"","DriverOpts":null}"#, &[]),
+            (r#"{"name":"v"}"#, &[]),
+            (
+                r#"{"name":"v","driver":"nfs"}"#,
+                &["Spelling(\"Driver\") driver"],
+            ),
+            (
+                r#"{"Name":"v","name":"w"}"#,
+                &[
+                    "bad: two keys are the same field to Docker, which ignores case (`Name`) at byte 0",
+                ],
+            ),
             (
                 r#"{"Driver":"nfs","DriverOpts":{"type":"none","o":"bind","device":"/etc"},"ClusterVolumeSpec":{"Group":"g"}}"#,
                 &[

@@ -15,7 +15,8 @@ use crate::docker::json::Value;
 
 #[rustfmt::skip]
 pub(super) static VOLUME_CREATE: Table = Table { source: "volume/create_request.go", rows: &[
-    row("Name",              Text,    Read(profile::name),                        24),
+    // Nextcloud's AppAPI spells it in lower case.
+    row("Name",              Text,    Read(profile::name),                        24).also(&["name"]),
     row("Driver",            Text,    Class::Choice(Power::VolumeDriver, &LOCAL), 24),
     row("DriverOpts",        TextMap, Each(Power::VolumeOptions),                 24),
     row("Labels",            TextMap, Read(profile::labels),                      24),
