@@ -1,0 +1,262 @@
+//! `ci-runner`, `ai-agent-sandbox` and `docker-cli-full` with the docker command line.
+
+use super::{exists, is_refused, ready};
+use crate::stage::{Container, IMAGE, docker, docker_with_input, engine, name};
+
+// === ci-runner ===
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn ci_runner_runs_throw_away_containers() {
+    let gate = ready("ci-runner");
+    let socket = gate.socket();
+
+    let said = docker(&socket, &["run", "--rm", IMAGE, "echo", "hello"]).ok();
+    assert_eq!(said, "hello\n");
+    let ended = docker(&socket, &["run", "--rm", IMAGE, "sh", "-c", "exit 7"]);
+    assert_eq!(ended.code, 7, "{ended:?}");
+
+    let job = Container(format!("ci-{}", name("job")));
+    docker(
+        &socket,
+        &["run", "-d", "--name", &job.0, IMAGE, "sleep", "600"],
+    )
+    .ok();
+    docker(&socket, &["stop", "--time", "0", &job.0]).ok();
+    docker(&socket, &["rm", &job.0]).ok();
+    assert!(!exists(&job.0));
+}
+
+/// Flags of `docker run` that ask for something of the host, with the field or power that the refusal names.
+const ESCAPES: [(&str, &str); 30] = [
+    ("--privileged", "privileged"),
+    ("--volume=/:/host", "mounts"),
+    ("--volume=/etc:/host:ro", "mounts"),
+    ("--volume=named:/data", "mounts"),
+    ("--mount=type=bind,src=/,dst=/host", "mounts"),
+    (
+        "--mount=type=volume,dst=/x,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/",
+        "DriverConfig",
+    ),
+    (
+        "--mount=type=volume,dst=/x,volume-opt=type=overlay,\"volume-opt=o=lowerdir=/,upperdir=/tmp/u,workdir=/tmp/w\",volume-opt=device=overlay",
+        "DriverConfig",
+    ),
+    ("--volumes-from=NEIGHBOUR", "volumes_from"),
+    ("--network=host", "network"),
+    ("--network=container:NEIGHBOUR", "network"),
+    ("--pid=host", "pid"),
+    ("--ipc=host", "ipc"),
+    ("--uts=host", "uts"),
+    ("--userns=host", "userns"),
+    ("--cap-add=SYS_ADMIN", "capabilities"),
+    ("--cap-add=ALL", "capabilities"),
+    ("--device=/dev/null", "devices"),
+    ("--device-cgroup-rule=c 1:3 rwm", "device_rules"),
+    ("--security-opt=seccomp=unconfined", "security_opt"),
+    ("--security-opt=apparmor=unconfined", "security_opt"),
+    ("--security-opt=systempaths=unconfined", "unmask_paths"),
+    ("--publish=127.0.0.1:0:80", "publish"),
+    ("--publish-all", "publish"),
+    ("--cgroup-parent=/other", "cgroup_parent"),
+    ("--sysctl=net.ipv4.ip_forward=1", "sysctls"),
+    ("--group-add=0", "groups"),
+    ("--runtime=other", "runtime"),
+    ("--log-driver=syslog", "log_driver"),
+    ("--oom-kill-disable", "oom"),
+    ("--ulimit=nofile=9:9", "ulimits"),
+];
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn ci_runner_gives_no_container_anything_of_the_host() {
+    let gate = ready("ci-runner");
+    let neighbour = Container::running("neighbour", &[], &["sleep", "600"]);
+
+    for (flag, power) in ESCAPES {
+        let flag = flag.replace("NEIGHBOUR", &neighbour.0);
+        let job = Container(format!("ci-{}", name("escape")));
+        let refused = docker(
+            &gate.socket(),
+            &["run", "--name", &job.0, &flag, IMAGE, "true"],
+        );
+        assert_ne!(refused.code, 0, "{flag}");
+        assert!(
+            refused.err.contains("ContainerCreate") && refused.err.contains(&format!(".{power}")),
+            "{flag}: {}",
+            refused.err
+        );
+        assert!(!exists(&job.0), "{flag} left a container behind");
+    }
+    for command in [
+        &["exec", &neighbour.0, "true"][..],
+        &["inspect", &neighbour.0],
+        &["logs", &neighbour.0],
+        &["rm", "-f", &neighbour.0],
+        &["cp", &format!("{}:/etc/passwd", neighbour.0), "-"],
+        &["volume", "create", "x"],
+        &["ps"],
+    ] {
+        let refused = docker(&gate.socket(), command);
+        is_refused(&refused);
+    }
+    assert!(exists(&neighbour.0));
+    // The command line shows no reason for a refused attach.
+    let typed = Container(format!("ci-{}", name("typed")));
+    let run = ["run", "-i", "--name", &typed.0, IMAGE, "cat"];
+    let refused = docker_with_input(&gate.socket(), &run, b"x");
+    assert!(refused.err.contains("received 403"), "{refused:?}");
+}
+
+// === ai-agent-sandbox ===
+
+/// What the policy's first lines tell an agent to write.
+const SANDBOX: [&str; 8] = [
+    "--network=none",
+    "--memory=64m",
+    "--pids-limit=64",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    IMAGE,
+    "sleep",
+    "600",
+];
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn agents_run_code_in_sandboxes() {
+    let gate = ready("ai-agent-sandbox");
+    let socket = gate.socket();
+    let sandbox = Container(format!("sandbox-{}", name("a")));
+    let enter = |arguments: &[&str], input: &[u8]| {
+        docker_with_input(&socket, &[&["exec"], arguments].concat(), input).ok()
+    };
+
+    let run = [&["run", "-d", "--name", &sandbox.0], &SANDBOX[..]].concat();
+    docker(&socket, &run).ok();
+    let said = enter(
+        &[
+            "-w",
+            "/tmp",
+            "-e",
+            "A=b",
+            &sandbox.0,
+            "sh",
+            "-c",
+            "pwd; echo $A",
+        ],
+        b"",
+    );
+    assert_eq!(said, "/tmp\nb\n");
+    let script = ["-i", &sandbox.0, "sh", "-c", "cat >/tmp/x.sh; sh /tmp/x.sh"];
+    assert_eq!(enter(&script, b"echo from a script"), "from a script\n");
+    assert!(!enter(&[&sandbox.0, "ls", "/sys/class/net"], b"").contains("eth0"));
+
+    docker(&socket, &["rm", "-f", &sandbox.0]).ok();
+    assert!(!exists(&sandbox.0));
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn agents_reach_nothing_but_sandboxes() {
+    let gate = ready("ai-agent-sandbox");
+    let neighbour = Container::running("neighbour", &[], &["sleep", "600"]);
+    let id = docker(engine(), &["inspect", "-f", "{{.Id}}", &neighbour.0]).ok();
+
+    for command in [
+        &["exec", &neighbour.0, "true"][..],
+        &["exec", id.trim(), "true"],
+        &["exec", &id[..12], "true"],
+        &["rm", "-f", &neighbour.0],
+        &["kill", &neighbour.0],
+        &["inspect", &neighbour.0],
+        &["ps"],
+        &["pull", "alpine:3"],
+    ] {
+        is_refused(&docker(&gate.socket(), command));
+    }
+    assert!(exists(&neighbour.0));
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn agents_get_no_sandbox_that_is_less_than_one() {
+    let gate = ready("ai-agent-sandbox");
+    for left_out in &SANDBOX[..5] {
+        let sandbox = Container(format!("sandbox-{}", name("b")));
+        let mut run = vec!["run", "-d", "--name", &sandbox.0];
+        run.extend(SANDBOX.iter().filter(|word| *word != left_out));
+        is_refused(&docker(&gate.socket(), &run));
+        assert!(!exists(&sandbox.0), "without {left_out}");
+    }
+    for more in [
+        "--privileged",
+        "--volume=/:/host",
+        "--cap-add=SYS_ADMIN",
+        "--pid=host",
+    ] {
+        let sandbox = Container(format!("sandbox-{}", name("c")));
+        let run = [&["run", "-d", "--name", &sandbox.0, more], &SANDBOX[..]].concat();
+        is_refused(&docker(&gate.socket(), &run));
+        assert!(!exists(&sandbox.0), "with {more}");
+    }
+}
+
+// === docker-cli-full ===
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn docker_cli_full_is_dockers_own_socket() {
+    let gate = ready("docker-cli-full");
+    let socket = gate.socket();
+    let (all, powerful) = (Container(name("all")), Container(name("powerful")));
+    let volume = name("volume");
+
+    // Only made: not every machine that runs the tests lets one start.
+    let create = [
+        "create",
+        "--privileged",
+        "--pid=host",
+        "--name",
+        &powerful.0,
+        IMAGE,
+        "true",
+    ];
+    docker(&socket, &create).ok();
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        &all.0,
+        "--volume=/:/host:ro",
+        IMAGE,
+        "sleep",
+        "600",
+    ];
+    docker(&socket, &run).ok();
+    docker(&socket, &["exec", "-u", "0", &all.0, "ls", "/host/etc"]).ok();
+    docker(&socket, &["cp", &format!("{}:/etc/passwd", all.0), "-"]).ok();
+    docker(
+        &socket,
+        &["update", "--memory=64m", "--memory-swap=64m", &all.0],
+    )
+    .ok();
+    docker(&socket, &["top", &all.0, "-o", "pid,args"]).ok();
+    let bound = ["-o", "type=none", "-o", "o=bind", "-o", "device=/tmp"];
+    docker(
+        &socket,
+        &[&["volume", "create"], &bound[..], &[&volume]].concat(),
+    )
+    .ok();
+    docker(&socket, &["volume", "rm", &volume]).ok();
+    let prune = [
+        "image",
+        "prune",
+        "--all",
+        "--force",
+        "--filter",
+        "label=nothing=has-this",
+    ];
+    docker(&socket, &prune).ok();
+    docker(&socket, &["rm", "-f", &all.0]).ok();
+}
