@@ -24,6 +24,12 @@ fn every_file_comes_with_the_program_and_has_a_row_in_the_table() {
 
     assert_eq!(files.keys().collect::<Vec<_>>(), names);
 
+    let readme = include_str!("../../README.md");
+    let missing: Vec<_> = names
+        .iter()
+        .filter(|name| !readme.contains(**name))
+        .collect();
+    assert!(missing.is_empty(), "README.md lacks {missing:?}");
     let table = fs::read_to_string(folder().join("README.md")).unwrap();
     let rows: Vec<_> = table
         .lines()
