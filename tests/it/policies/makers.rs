@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{files, loaded, with_optional_lines};
 use crate::support::traces::{self, Trace};
+use crate::support::{FakeDocker, Gate, ok};
 
 /// A policy, a request that makes a container, and a body that it allows.
 struct Maker {
@@ -237,6 +238,38 @@ fn no_body_reaches_the_host_not_even_with_every_optional_line() {
         }
     }
     assert!(refused > 700, "{refused}");
+}
+
+#[test]
+fn the_running_gate_sends_docker_what_is_allowed_and_no_escape() {
+    let files = files();
+    for maker in &MAKERS {
+        let docker = FakeDocker::start(|exchange| {
+            exchange.read_body();
+            exchange.send(&ok("{}"));
+        });
+        let gate = Gate::with_policy(&docker, &files[maker.policy]);
+        let (_, target) = maker.create.split_once(' ').unwrap();
+        let base: Value = serde_json::from_str(maker.body).unwrap();
+
+        for escape in escapes() {
+            let mut body = base.clone();
+            lay(&mut body, &escape);
+            let status = gate.client().post(target, &body.to_string()).status();
+            assert!(
+                matches!(status, 400 | 403),
+                "{}: {status} {escape}",
+                maker.policy
+            );
+        }
+        assert!(docker.requests().is_empty(), "{}", maker.policy);
+
+        let answer = gate.client().post(target, maker.body);
+        assert_eq!(answer.status(), 200, "{}: {}", maker.policy, answer.text());
+        let sent = docker.wait_requests(1);
+        assert_eq!(sent[0].target(), target);
+        assert_eq!(sent[0].payload(), maker.body.as_bytes(), "byte for byte");
+    }
 }
 
 #[test]
