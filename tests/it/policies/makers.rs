@@ -187,7 +187,7 @@ const OTHERS: [(&str, &str, &str, &str); 13] = [
     ),
     (
         "compose-deploy",
-        "POST /networks/n/connect",
+        "POST /networks/n_n/connect",
         r#"{"Container":"a"}"#,
         r#"{"Container":"a","EndpointConfig":{"NetworkID":"b"}}"#,
     ),
