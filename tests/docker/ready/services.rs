@@ -98,7 +98,8 @@ fn nextcloud_installs_an_app_and_removes_it() {
     assert_eq!(ask(&socket, "DELETE", &at("?force=true"), None).0, 204);
     let volume = format!("/volumes/{data}");
     let body = json!({"name": data});
-    assert_eq!(ask(&socket, "DELETE", &volume, Some(&body)).0, 204);
+    assert_eq!(ask(&socket, "DELETE", &volume, Some(&body)).0, 400);
+    assert_eq!(ask(&socket, "DELETE", &volume, None).0, 204);
 }
 
 #[test]
