@@ -10,7 +10,7 @@ use crate::docker::payload::{Power, Stray, Use, Why};
 use crate::facts::Facts;
 use crate::policy::decision::RuleRef;
 use crate::policy::parse::body_key;
-use crate::policy::power::want::Form;
+use crate::policy::power::want::{Form, Want};
 use crate::policy::power::{Hindrance, Obstacle};
 use crate::policy::rule::Rule;
 use crate::policy::{Policy, index};
@@ -106,15 +106,24 @@ pub(super) fn line(
     }
 }
 
-/// The value that allows a use; none if it may be a secret, or cannot be written without care.
+/// The value that allows a use; none if it may be a secret, cannot be written without care, or would
+/// not allow it after all.
 fn value(one: &Use<'_>) -> Option<String> {
     if Form::of(one.power) == Form::Bool {
         return Some("true".to_owned());
     }
     let shape = one.shape();
+    let shape = if matches!(one.power, Power::Links | Power::VolumesFrom) {
+        // `db:alias` and `data:ro` begin with the container, which is all that a pattern names.
+        let name = shape.split(':').next().unwrap_or_default();
+        name.trim_start_matches('/').to_owned()
+    } else {
+        shape
+    };
     let fits = !one.power.hides_values() && is_plain(&shape) && !shape.contains('*');
     let port = one.power == Power::Publish && is_plain(&shape);
-    (fits || port).then(|| format!("[\"{shape}\"]"))
+    let allows = Want::parse(one.power, &shape).is_ok_and(|want| want.matches(one));
+    ((fits || port) && allows).then(|| format!("[\"{shape}\"]"))
 }
 
 /// Whether a text can stand in a TOML string as it is and means itself there.

@@ -925,6 +925,26 @@ fn a_denial_names_field_power_and_the_line_to_add() {
         ),
         (
             "",
+            r#""Links":["/my-db:db"]"#,
+            "HostConfig.Links[0] is `/my-db:db`, which links to another container and reads its environment. \
+             To allow it too, add a rule with `container.links = [\"my-db\"]`",
+            "[[rule]]\nallow = \"POST /containers/create\"\ncontainer.links = [\"my-db\"]",
+        ),
+        // No line that the policy language itself would refuse, or that would not help.
+        (
+            "",
+            r#""Links":["db:alias"]"#,
+            "HostConfig.Links[0] is `db:alias`, which links to another container and reads its environment",
+            "",
+        ),
+        (
+            "",
+            r#""Binds":["/srv/../etc:/x"]"#,
+            "HostConfig.Binds[0] is `/srv/../etc`, which mounts what lies outside of the container",
+            "",
+        ),
+        (
+            "",
             r#""New\u001b[0m":1"#,
             "the body's field `HostConfig.New\\x1b[0m` is not known to this version",
             "",
