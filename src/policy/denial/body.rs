@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::diag::escape;
 use crate::docker::Operation;
-use crate::docker::payload::{Power, Stray, Use, Why};
+use crate::docker::payload::{Power, Stray, Use, What, Why};
 use crate::facts::Facts;
 use crate::policy::decision::RuleRef;
 use crate::policy::parse::body_key;
@@ -57,7 +57,7 @@ fn push_use(message: &mut String, one: &Use<'_>) {
         message.push('`');
         return;
     }
-    if Form::of(one.power) != Form::Bool {
+    if one.what != What::Flag {
         message.push_str(" is `");
         escape::push(message, &one.shape(), LONGEST_QUOTE);
         message.push_str("`, which");
@@ -109,8 +109,8 @@ pub(super) fn line(
 /// The value that allows a use; none if it may be a secret, cannot be written without care, or would
 /// not allow it after all.
 fn value(one: &Use<'_>) -> Option<String> {
-    if Form::of(one.power) == Form::Bool {
-        return Some("true".to_owned());
+    if one.what == What::Flag {
+        return Form::of(one.power).takes_true().then(|| "true".to_owned());
     }
     let shape = one.shape();
     let shape = if matches!(one.power, Power::Links | Power::VolumesFrom) {

@@ -984,6 +984,18 @@ fn a_denial_names_field_power_and_the_line_to_add() {
 }
 
 #[test]
+fn a_flag_of_a_power_with_names_is_told_as_a_flag() {
+    let policy = policy("[[rule]]\nallow = \"POST /networks/create\"\n");
+    let denial = answer(&policy, "POST /networks/create", r#"{"ConfigOnly":true}"#).unwrap_err();
+    let (_, message) = denial.message.split_once("but ").unwrap();
+    assert_eq!(
+        message,
+        "ConfigOnly makes or uses the configuration of another network. \
+         To allow it too, add a rule with `network.config = true`"
+    );
+}
+
+#[test]
 fn the_gate_is_told_which_bodies_to_read() {
     let policy = policy(
         "allow = [\"POST /containers/create\", \"POST /containers/{id}/start\", \"POST /swarm/init\"]\n\
