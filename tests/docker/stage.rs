@@ -1,8 +1,9 @@
 //! What the scenes share: the engine, a test image, the gate, the docker CLI, curl.
 
+mod images;
+
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub(crate) use images::import_small_image;
 
 /// The image that every scene uses: busybox, curl and the docker CLI.
 pub(crate) const IMAGE: &str = "quaygate-test:latest";
@@ -64,7 +67,7 @@ pub(crate) fn engine() -> &'static Path {
         let host = std::env::var("QUAYGATE_TEST_DOCKER")
             .expect("QUAYGATE_TEST_DOCKER=unix:///path/to/docker.sock; scripts/test sets it");
         let socket = PathBuf::from(host.strip_prefix("unix://").unwrap_or(&host));
-        import_image(&socket);
+        images::import_image(&socket);
         socket
     })
 }
@@ -133,17 +136,29 @@ pub(crate) struct Gate {
     dir: TempDir,
     child: Child,
     engine: PathBuf,
+    policies: Vec<String>,
 }
 
 impl Gate {
+    /// With one policy, called `scene`.
     pub(crate) fn before(engine: &Path, policy: &str) -> Self {
+        Self::serving(engine, &[("scene".to_owned(), policy.to_owned())])
+    }
+
+    /// With several policies, by their names.
+    pub(crate) fn serving(engine: &Path, policies: &[(String, String)]) -> Self {
         let dir = tempfile::Builder::new().prefix("qgr").tempdir().unwrap();
-        fs::write(dir.path().join("scene.toml"), policy).unwrap();
+        fs::create_dir(dir.path().join("policies")).unwrap();
+        for (name, policy) in policies {
+            let file = dir.path().join("policies").join(format!("{name}.toml"));
+            fs::write(file, policy).unwrap();
+        }
         let child = spawn(&dir, engine);
         let mut gate = Self {
             dir,
             child,
             engine: engine.to_owned(),
+            policies: policies.iter().map(|(name, _)| name.clone()).collect(),
         };
         gate.wait_listening();
         gate
@@ -159,15 +174,27 @@ impl Gate {
     }
 
     fn wait_listening(&mut self) {
-        let socket = self.socket();
-        wait_until("the gate listens", || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the gate ended at once:\n{}", self.log());
-            connect(&socket).is_some()
-        });
+        for policy in self.policies.clone() {
+            let socket = self.socket_of(&policy);
+            wait_until("the gate listens", || {
+                let ended = self.child.try_wait().unwrap();
+                assert!(ended.is_none(), "the gate ended at once:\n{}", self.log());
+                connect(&socket).is_some()
+            });
+        }
     }
     pub(crate) fn socket(&self) -> PathBuf {
-        self.socket_dir().join("docker.sock")
+        self.socket_of("scene")
+    }
+
+    /// The socket of one of several policies.
+    pub(crate) fn socket_of(&self, policy: &str) -> PathBuf {
+        self.dir.path().join("run").join(policy).join("docker.sock")
+    }
+
+    /// The audit log so far.
+    pub(crate) fn audit(&self) -> String {
+        fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap_or_default()
     }
 
     /// The directory that a service would mount.
@@ -193,7 +220,11 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the gate said:\n{}---", self.log());
+            let log = self.log();
+            let end: Vec<&str> = log.lines().rev().take(200).collect();
+            eprintln!("--- the gate said at last:");
+            end.iter().rev().for_each(|line| eprintln!("{line}"));
+            eprintln!("---");
         }
         drop(self.child.kill());
         drop(self.child.wait());
@@ -205,7 +236,7 @@ fn spawn(dir: &TempDir, engine: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_quaygate"))
         .env_clear()
         .arg("run")
-        .arg(at("scene.toml"))
+        .arg(at("policies"))
         .arg("--docker")
         .arg(format!("unix://{}", engine.display()))
         .arg("--runtime-dir")
@@ -399,74 +430,5 @@ impl Container {
         .concat();
         docker(engine(), &all).ok();
         Self(name)
-    }
-}
-
-// === the image ===
-
-/// Makes the image from programs of this machine: no registry is asked.
-fn import_image(socket: &Path) {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path();
-    for folder in ["bin", "etc", "tmp", "root"] {
-        fs::create_dir_all(root.join(folder)).unwrap();
-    }
-    fs::copy(which("busybox"), root.join("bin/busybox")).unwrap();
-    for applet in [
-        "sh", "cat", "echo", "sleep", "ls", "stty", "wc", "true", "id", "head", "seq",
-    ] {
-        symlink("busybox", root.join("bin").join(applet)).unwrap();
-    }
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
-    for program in ["curl", &cli()] {
-        let program = which(program);
-        let name = program.file_name().unwrap();
-        fs::copy(&program, root.join("bin").join(name)).unwrap();
-        copy_libraries(&program, root);
-    }
-
-    let mut tar = Command::new("tar")
-        .args(["--create", "--file=-", "--directory"])
-        .arg(root)
-        .arg(".")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let import = docker_command(socket)
-        .args(["import", "-", IMAGE])
-        .stdin(tar.stdout.take().unwrap())
-        .output()
-        .unwrap();
-    assert!(tar.wait().unwrap().success());
-    assert!(
-        import.status.success(),
-        "{}",
-        String::from_utf8_lossy(&import.stderr)
-    );
-}
-
-fn which(program: &str) -> PathBuf {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {program}")])
-        .output()
-        .unwrap();
-    let path = String::from_utf8(found.stdout).unwrap();
-    assert!(
-        !path.trim().is_empty(),
-        "`{program}` is not here; scripts/test installs it"
-    );
-    fs::canonicalize(path.trim()).unwrap()
-}
-
-fn copy_libraries(program: &Path, root: &Path) {
-    let listed = Command::new("ldd").arg(program).output().unwrap();
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    for library in listed
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-    {
-        let place = root.join(library.trim_start_matches('/'));
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::copy(library, place).unwrap();
     }
 }

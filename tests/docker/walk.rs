@@ -18,7 +18,6 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -27,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mutation::{Dice, Walker};
 use serde_json::Value;
 
-use crate::stage::{Gate, OwnEngine, curl, docker, name, wait_until};
+use crate::stage::{Gate, OwnEngine, curl, docker, import_small_image, name, wait_until};
 
 /// How many requests of one walk are answered; more are sent, because a refusal may close the
 /// connection on those behind it.
@@ -235,7 +234,7 @@ impl Drop for Scenery {
 
 impl Scenery {
     fn set(engine: &Path) -> Self {
-        import_image(engine);
+        import_small_image(engine, IMAGE, &["sh", "cat", "sleep", "true", "touch"]);
         let create = |what: &str, words: &[&str], command: &[&str]| {
             let made = name(what);
             let all = [words, &["--name", &made, IMAGE], command].concat();
@@ -276,32 +275,6 @@ impl Scenery {
             engine: engine.to_owned(),
         }
     }
-}
-
-fn import_image(engine: &Path) {
-    let dir = tempfile::tempdir().unwrap();
-    let root: PathBuf = dir.path().join("root");
-    fs::create_dir_all(root.join("bin")).unwrap();
-    fs::create_dir_all(root.join("tmp")).unwrap();
-    let found = Command::new("sh")
-        .args(["-c", "command -v busybox"])
-        .output()
-        .unwrap();
-    let busybox = String::from_utf8(found.stdout).unwrap();
-    fs::copy(busybox.trim(), root.join("bin/busybox")).unwrap();
-    for applet in ["sh", "cat", "sleep", "true", "touch"] {
-        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
-    }
-    let tar = dir.path().join("image.tar");
-    let packed = Command::new("tar")
-        .arg("-C")
-        .arg(&root)
-        .arg("-cf")
-        .arg(&tar)
-        .arg(".")
-        .status();
-    assert!(packed.unwrap().success());
-    docker(engine, &["import", tar.to_str().unwrap(), IMAGE]).ok();
 }
 
 /// A moment that begins now, as `since=` takes it: what the scenery did is not part of the walk.
