@@ -1,4 +1,4 @@
-// A second opinion on HTTP/1: what Go's net/http, which dockerd stands on, makes of given bytes.
+// A second opinion: what Go's net/http and encoding/json, which dockerd stands on, make of given bytes.
 //
 // Reads from stdin, again and again: one byte that says what follows, a length (4 bytes, big
 // endian) and that many bytes. Answers each with one line of JSON, in order.
@@ -6,6 +6,7 @@
 //	Q  the bytes of a connection's client: every request that a real http.Server finds in them
 //	A  the bytes of a server that was sent a GET: the first answer that http.ReadResponse finds
 //	H  the same for a HEAD
+//	J  the body of a container's create: what encoding/json decodes it to (bodies.go)
 //
 // Texts that need not be UTF-8 are written in hexadecimal. Only the standard library is used:
 // nothing has to be fetched to build it.
@@ -80,6 +81,8 @@ func main() {
 			must(encoder.Encode(readAnswer(input, "GET")))
 		case 'H':
 			must(encoder.Encode(readAnswer(input, "HEAD")))
+		case 'J':
+			must(encoder.Encode(readCreate(input)))
 		default:
 			log.Fatalf("unknown kind %q", kind)
 		}

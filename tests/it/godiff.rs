@@ -12,6 +12,7 @@
 //! The reverse is the gate's purpose. Needs the `go` command (Debian: golang-go); without it these
 //! tests say so and prove nothing.
 
+mod bodies;
 mod go;
 mod mutate;
 mod ours;

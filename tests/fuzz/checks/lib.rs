@@ -3,9 +3,11 @@
 //! Fuzzing calls them with what libFuzzer makes up (docs/fuzzing.md), the ordinary tests with the
 //! inputs kept in `tests/fuzz/seeds` (`tests/it/corpus.rs`). Each panics when its promise breaks.
 
+pub mod dangers;
 pub mod decide;
 pub mod exchange;
 pub mod framing;
+pub mod gojson;
 pub mod head;
 pub mod path;
 pub mod policy;

@@ -1,4 +1,4 @@
-//! Go's side: tests/go/main.go, built once and asked over its standard input.
+//! Go's side: tests/go, built once and asked over its standard input.
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,19 @@ pub(super) struct Answer {
     pub(super) broken: String,
 }
 
+/// What Go decodes the body of a container's create to.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Create {
+    /// It is no JSON.
+    pub(super) broken: bool,
+    /// A value is of another type than the field it stands in.
+    pub(super) wrong: bool,
+    /// Every value that is not zero, by its path.
+    pub(super) own: Pairs,
+    /// The same for fields of `HostConfig` at the top level.
+    pub(super) top: Pairs,
+}
+
 /// Names or keys with values.
 pub(super) type Pairs = Vec<(Hex, Hex)>;
 
@@ -82,11 +95,13 @@ pub(super) fn start() -> Option<Go> {
 fn build() -> Option<PathBuf> {
     Command::new("go").arg("version").output().ok()?;
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/go/main.go");
+    let sources = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/go");
+    let sources = ["main.go", "bodies.go"].map(|name| sources.join(name));
     let program = directory.join("godiff");
     let built = Command::new("go")
         .args(["build", "-o"])
-        .args([&program, &source])
+        .arg(&program)
+        .args(&sources)
         .envs([
             ("GO111MODULE", "off"),
             ("GOFLAGS", ""),
@@ -117,6 +132,12 @@ impl Go {
             .iter()
             .map(|(to_head, input)| (kind(*to_head), input.as_slice()))
             .collect();
+        self.ask(&inputs)
+    }
+
+    /// What dockerd 20.10 decodes each of these bodies to.
+    pub(super) fn creates(&mut self, bodies: &[Vec<u8>]) -> Vec<Create> {
+        let inputs: Vec<_> = bodies.iter().map(|body| (b'J', body.as_slice())).collect();
         self.ask(&inputs)
     }
 
