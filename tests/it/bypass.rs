@@ -7,6 +7,8 @@
 //! * every request that the engine hears is one that the policy allows, judged in the *engine's*
 //!   reading of it (form values first, booleans by dockerd's table, paths decoded once);
 //! * it is the very operation that the gate took it for;
+//! * its body is the client's, byte for byte, and to a reader with Go's habits it asks for nothing that
+//!   is root on the host, unless the policy hands that out;
 //! * its head is canonical, so that no other reader could have heard something else;
 //! * the engine hears exactly what the case expects, and a new connection gets its own answer.
 
@@ -123,6 +125,8 @@ fn the_catalogue_covers_every_class() {
         "name",
         "query",
         "form",
+        "body",
+        "exec",
         "framing",
         "headers",
         "pipelining",

@@ -72,7 +72,7 @@ struct Found<'d> {
     dangers: Vec<Danger>,
 }
 
-impl<'d> Found<'d> {
+impl Found<'_> {
     fn add(&mut self, kind: &'static str, what: impl Into<String>) {
         self.dangers.push((kind, what.into()));
     }

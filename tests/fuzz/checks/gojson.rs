@@ -135,7 +135,9 @@ impl Decoded {
                     keys.extend(entries.iter().map(|(key, value)| (key.as_str(), value)));
                 }
                 Node::Null => {}
-                _ => self.wrong = true,
+                Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::List(_) => {
+                    self.wrong = true;
+                }
             }
         }
         for (name, kind) in fields {

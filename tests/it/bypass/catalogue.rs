@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Closed,
     /// Goes on with this connection, opening it if need be.
     On(usize),
+    /// Goes on with a new connection to the socket of another policy.
+    At(String),
     /// Waits until the engine has heard this many requests.
     Heard(usize),
     /// Waits until the engine has no connection any more.
@@ -380,6 +382,7 @@ fn step(value: &DeValue<'_>) -> Step {
         "read" => Step::Read(bytes(&string(value))),
         "closed" => Step::Closed,
         "on" => Step::On(number(value)),
+        "at" => Step::At(string(value)),
         "heard" => Step::Heard(number(value)),
         "hung_up" => Step::HungUp,
         other => panic!("what is the step {other}?"),

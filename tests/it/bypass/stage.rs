@@ -275,6 +275,11 @@ impl Play<'_> {
             Step::Read(bytes) => caller.exactly(bytes)?,
             Step::Closed => caller.closed()?,
             Step::On(number) => self.on(*number)?,
+            Step::At(policy) => {
+                let stream = self.lane.connect(policy)?;
+                self.on = self.callers.len();
+                self.callers.push(Some(Client::new(stream, patience)));
+            }
             Step::Flood(count, bytes) => {
                 for _ in 0..*count {
                     let mut stream = self.lane.connect(&case.policy)?;

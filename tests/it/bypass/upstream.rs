@@ -1,6 +1,7 @@
 //! The recording engine: it hears what `godocker` and `moby` make of the bytes that the gate sends,
 //! and answers as dockerd would, or as a case's script says.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,11 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::catalogue::Act;
 use super::godocker::{GoRequest, Stop, Wire};
 use super::moby::{self, Asked, Reading};
+use crate::checks::gojson::{self, Field, Type};
 
 /// A request as the engine heard it.
 #[derive(Clone, Debug)]
@@ -35,11 +35,14 @@ pub(crate) struct Minutes {
     pub(crate) unreadable: Vec<(u16, &'static str, Vec<u8>)>,
     /// Bytes that came through tunnels.
     pub(crate) tunnel: Vec<u8>,
+    /// Ids of execs that answers named, since this engine began.
+    pub(crate) execs: HashSet<String>,
 }
 
 #[derive(Default)]
 struct State {
     minutes: Minutes,
+    execs: HashSet<String>,
     script: Vec<Vec<Act>>,
     answered: usize,
     open: usize,
@@ -116,7 +119,11 @@ impl Upstream {
     /// Waits until the gate has let go of every connection, and tells what was heard.
     pub(crate) fn minutes(&self, patience: Duration) -> Result<Minutes, Minutes> {
         let settled = self.wait(patience, |state| state.open == 0);
-        let minutes = self.lock().minutes.clone();
+        let state = self.lock();
+        let minutes = Minutes {
+            execs: state.execs.clone(),
+            ..state.minutes.clone()
+        };
         if settled { Ok(minutes) } else { Err(minutes) }
     }
 
@@ -274,9 +281,26 @@ impl Connection<'_> {
             });
         }
         Ok(match acts {
-            Some(acts) => self.play(wire, &acts),
+            Some(acts) => {
+                if matches!(heard.reading, Reading::Runs("ContainerExec", _)) {
+                    self.hand_out(&acts);
+                }
+                self.play(wire, &acts)
+            }
             None => self.answer(&heard, request),
         })
+    }
+
+    /// Remembers which execs an answer names, whatever else is wrong with it.
+    fn hand_out(&self, acts: &[Act]) {
+        for act in acts {
+            if let Act::Send(bytes) = act {
+                let text = String::from_utf8_lossy(bytes);
+                let named = text.split("\"Id\":\"").skip(1);
+                let ids = named.filter_map(|rest| rest.get(..64)).map(str::to_owned);
+                self.shared.change(|state| state.execs.extend(ids));
+            }
+        }
     }
 
     fn play(&self, wire: &mut Wire<&UnixStream>, acts: &[Act]) -> After {
@@ -401,13 +425,10 @@ fn is_missing(asked: &Asked) -> bool {
         .any(|segment| segment == b"missing")
 }
 
-/// encoding/json folds the case of keys.
+/// encoding/json folds the case of keys, and of two the last one counts.
 fn detaches(body: Option<&[u8]>) -> bool {
-    let Ok(Value::Object(document)) = serde_json::from_slice(body.unwrap_or_default()) else {
-        return false;
-    };
-    let detach = document
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case("detach"));
-    detach.is_some_and(|(_, value)| *value == Value::Bool(true))
+    let node = gojson::read(body.unwrap_or_default());
+    node.is_some_and(|node| gojson::decode(&node, START).get("Detach") == "true")
 }
+
+const START: &[Field] = &[("Detach", Type::Bool)];

@@ -1,18 +1,20 @@
 //! What is asked of everything that the engine heard, whatever the case.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
 use quaygate::diag::Source;
+use quaygate::docker::payload::Payload;
 use quaygate::docker::{ApiVersion, Call};
-use quaygate::facts::Caller;
+use quaygate::facts::{Caller, Findings, Origin};
 use quaygate::judge::Judge;
 use quaygate::policy::Policy;
 
-use super::catalogue::{Case, Expect};
+use super::catalogue::{Case, Expect, Step};
 use super::moby::Reading;
 use super::upstream::{Heard, Minutes, spelled};
+use crate::checks::dangers::dangers;
 
 /// The policies of the catalogue, as the library reads them.
 pub(crate) struct Policies(HashMap<String, Policy>);
@@ -34,7 +36,7 @@ impl Policies {
     }
 
     /// Whether a policy allows what the engine heard, in the engine's own reading of it.
-    fn allow(&self, policy: &str, heard: &Heard) -> Result<(), String> {
+    fn allow(&self, name: &str, heard: &Heard, execs: &HashSet<String>) -> Result<(), String> {
         let (operation, asked) = match &heard.reading {
             Reading::Runs(operation, asked) => (*operation, asked),
             // `[unlisted]` grants may name what dockerd does not have.
@@ -53,21 +55,30 @@ impl Policies {
         if judged != operation {
             return Err(format!("is {operation} to Docker and {judged:?} to us"));
         }
-        let policy = self.0.get(policy).ok_or("has no policy")?;
+        let policy = self.0.get(name).ok_or("has no policy")?;
         let caller = Caller {
             uid: Some(rustix::process::getuid().as_raw()),
             ..Caller::default()
         };
+        let exec = match call.subject() {
+            Some(id) if execs.contains(id) => Origin::Here,
+            _ => Origin::Elsewhere,
+        };
         let engine = Some(ApiVersion::new(1, 51));
-        if Judge::new(policy, &caller, &call, engine)
-            .presumed()
-            .decide()
-            .allows()
-        {
-            Ok(())
-        } else {
-            Err("is denied by the policy".into())
+        let judge = Judge::new(policy, &caller, &call, engine).findings(Findings { exec });
+        let judge = match &heard.body {
+            Some(body) => judge.body(body),
+            None => judge,
+        };
+        if !judge.decide().allows() {
+            return Err("is denied by the policy".into());
         }
+        if let Payload::Read(_) = judge.payload()
+            && !is_unchecked(name)
+        {
+            harmless(name, operation, heard)?;
+        }
+        Ok(())
     }
 
     /// What the engine heard is what the policy allows, in canonical form, and what was expected.
@@ -80,7 +91,7 @@ impl Policies {
             ));
         }
         for heard in &minutes.heard {
-            if let Err(fault) = self.allow(&case.policy, heard) {
+            if let Err(fault) = self.allow(&case.policy, heard, &minutes.execs) {
                 faults.push(format!(
                     "BYPASS: the engine heard {}, which {fault}",
                     heard.line()
@@ -96,10 +107,53 @@ impl Policies {
                 minutes.tunnel.escape_ascii()
             ));
         }
+        altered(case, minutes, &mut faults);
         if !case.expect.anything {
             unexpected(&case.expect, minutes, &mut faults);
         }
         faults
+    }
+}
+
+/// Policies of the catalogue under which nobody looks at a body.
+fn is_unchecked(policy: &str) -> bool {
+    matches!(policy, "unchecked" | "raw-shell")
+}
+
+/// A body that was judged: to an engine it holds nothing that the policy does not hand out, and it comes
+/// under a length of the gate's own.
+fn harmless(policy: &str, operation: &str, heard: &Heard) -> Result<(), String> {
+    let body = heard.body.as_deref().unwrap_or_default();
+    let found = dangers(operation, body).ok_or("holds a body that Docker would refuse")?;
+    if let Some((kind, what)) = found
+        .iter()
+        .find(|(kind, what)| !grants(policy, kind, what))
+    {
+        return Err(format!("asks for {kind} {what:?}"));
+    }
+    let head = String::from_utf8_lossy(&heard.raw).to_ascii_lowercase();
+    if !head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())) {
+        return Err("has a judged body without its length".into());
+    }
+    if head.contains("\r\ncontent-encoding:") {
+        return Err("has a judged body in an encoding".into());
+    }
+    Ok(())
+}
+
+/// What the policies of the catalogue hand out, written down a second time.
+fn grants(policy: &str, kind: &str, what: &str) -> bool {
+    match (policy, kind) {
+        ("jobs", "host path") => what.strip_prefix("/srv/ci/").is_some_and(|rest| {
+            rest.ends_with(":ro") && !rest.contains("..") && !rest.starts_with(':')
+        }),
+        ("jobs", "volume" | "network") => what.starts_with("ci-"),
+        ("jobs", "tmpfs") => true,
+        ("jobs", "capability") => {
+            let name = what.to_ascii_uppercase();
+            name.strip_prefix("CAP_").unwrap_or(&name) == "NET_BIND_SERVICE"
+        }
+        _ => false,
     }
 }
 
@@ -113,6 +167,36 @@ fn opens_tunnel(heard: &Heard) -> bool {
         "Grpc",
     ];
     matches!(&heard.reading, Reading::Runs(operation, _) if tunnels.contains(operation))
+}
+
+/// What was judged is what is sent: every body stands in what the client sent, byte for byte.
+fn altered(case: &Case, minutes: &Minutes, faults: &mut Vec<String>) {
+    let mut sent = Vec::new();
+    for step in &case.steps {
+        match step {
+            Step::Send(bytes) => sent.extend_from_slice(bytes),
+            Step::Times(count, bytes) => sent.extend(bytes.repeat(*count)),
+            _ => {}
+        }
+    }
+    if String::from_utf8_lossy(&sent)
+        .to_ascii_lowercase()
+        .contains("chunked")
+    {
+        return;
+    }
+    for body in minutes
+        .heard
+        .iter()
+        .filter_map(|heard| heard.body.as_deref())
+    {
+        if !body.is_empty() && !sent.windows(body.len()).any(|part| part == body) {
+            faults.push(format!(
+                "the engine heard another body: {}",
+                body.escape_ascii()
+            ));
+        }
+    }
 }
 
 /// What the engine heard is not what was expected.

@@ -1,5 +1,5 @@
 //! A random walk: requests that real clients sent, and the catalogue's own, bent in many small ways
-//! and sent through the gate. Nothing is expected of the answers; what the engine hears must be what
+//! and sent through the gate, sometimes with one field more in their bodies. Nothing is expected of the answers; what the engine hears must be what
 //! the policy allows, as everywhere in this chapter.
 //!
 //! The walk is the same on every machine and in every run. `BYPASS_WALK=200000` makes it longer,
@@ -116,6 +116,24 @@ const PAIRS: [&str; 16] = [
     "filters=%7B%22label%22%3A%5B%22env%3Dtest%22%5D%7D",
     "path=/data/../etc",
     "stdin=1",
+];
+
+/// Fields that ask for something, in spellings that some reader takes for the field.
+const FIELDS: [&str; 14] = [
+    "\"Privileged\":true",
+    "\"privileged\":true",
+    "\"HostConfig\":{\"Privileged\":true}",
+    "\"hostconfig\":{\"Binds\":[\"/:/h\"]}",
+    "\"Ho\u{17f}tConfig\":{\"Bind\u{17f}\":[\"/:/h\"]}",
+    "\"Binds\":[\"/:/h\"]",
+    "\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/\",\"Target\":\"/h\"}]",
+    "\"CapAdd\":\"ALL\"",
+    "\"NetworkMode\":\"host\"",
+    "\"Host\\u0043onfig\":{\"PidMode\":\"host\"}",
+    "\"DriverOpts\":{\"device\":\"/\"}",
+    "\"Detach\":true",
+    "\"detach\":true",
+    "\"HostConfig\":null",
 ];
 
 /// Numbers that look random and are not (xorshift64*, Vigna 2016).
@@ -263,7 +281,8 @@ fn with_body(head: String) -> Vec<u8> {
 
 /// One small change.
 fn bend(dice: &mut Dice, bytes: &[u8], seeds: &[Seed]) -> Vec<u8> {
-    match dice.roll(16) {
+    match dice.roll(18) {
+        16 | 17 => field(dice, bytes),
         0 => splice(
             bytes,
             dice,
@@ -322,6 +341,40 @@ fn splice(
     let at = dice.roll(reach + 1);
     let with = with(dice);
     [&bytes[..at], &with, &bytes[(at + gone).min(bytes.len())..]].concat()
+}
+
+/// One field more in an object of the body, and a length that says so.
+fn field(dice: &mut Dice, bytes: &[u8]) -> Vec<u8> {
+    let marks = |mark: &[u8]| {
+        let windows = bytes.windows(mark.len()).enumerate();
+        windows
+            .filter(|(_, window)| window.eq_ignore_ascii_case(mark))
+            .map(|(at, _)| at + mark.len())
+            .collect::<Vec<_>>()
+    };
+    let (lengths, objects) = (marks(b"content-length: "), marks(b"{"));
+    let (Some(length), false) = (lengths.first().copied(), objects.is_empty()) else {
+        return bytes.to_vec();
+    };
+    let at = *dice.pick(&objects);
+    let last = bytes.get(at) == Some(&b'}');
+    let field = format!("{}{}", dice.pick(&FIELDS), if last { "" } else { "," });
+    let digits = bytes[length..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let number = String::from_utf8_lossy(&bytes[length..length + digits]).parse::<usize>();
+    let (Ok(number), true) = (number, at > length + digits) else {
+        return bytes.to_vec();
+    };
+    let number = (number + field.len()).to_string();
+    let head = [
+        &bytes[..length],
+        number.as_bytes(),
+        &bytes[length + digits..at],
+    ]
+    .concat();
+    [&head, field.as_bytes(), &bytes[at..]].concat()
 }
 
 /// Changes the header lines: one more, one less, one twice, two in another order.

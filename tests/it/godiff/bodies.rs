@@ -352,7 +352,7 @@ const VALUES: &[&str] = &[
 /// An object of dangerous pieces, some of them twice and some inside of each other.
 fn pieces(dice: &mut Dice) -> Vec<u8> {
     fn object(dice: &mut Dice, depth: usize) -> String {
-        let fields: Vec<String> = (0..1 + dice.below(4)).map(|_| field(dice, depth)).collect();
+        let fields: Vec<String> = (0..=dice.below(4)).map(|_| field(dice, depth)).collect();
         format!("{{{}}}", fields.join(","))
     }
     fn field(dice: &mut Dice, depth: usize) -> String {
