@@ -50,6 +50,11 @@ fn decisions_keep_the_laws() {
 }
 
 #[test]
+fn bodies_are_read_as_go_reads_them() {
+    replay("body", checks::body::check);
+}
+
+#[test]
 fn a_lenient_engine_finds_only_what_the_policy_allows() {
     // A panic in a task ends the task alone, so they are counted where they happen.
     let panics = Arc::new(AtomicUsize::new(0));

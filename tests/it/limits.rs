@@ -1,5 +1,6 @@
 //! Heads, bodies, time and connections are bounded; what is no exchange of messages is not.
 
+mod bodies;
 mod floods;
 mod memory;
 mod places;

@@ -214,24 +214,23 @@ impl Decoded {
     /// The last one counts; `null` says nothing.
     fn scalar(&mut self, path: &str, written: &[&Node], kind: Type) {
         let mut value = String::new();
-        for node in written {
-            match (kind, node) {
-                (_, Node::Null) => {}
-                (Type::Bool, Node::Bool(yes)) => {
-                    value = if *yes { "true" } else { "" }.to_owned();
-                }
-                (Type::Text, Node::Text(text)) => value.clone_from(text),
-                (Type::Int, Node::Number(digits)) => match digits.parse::<i64>() {
-                    Ok(number) => {
-                        value = if number == 0 {
-                            String::new()
-                        } else {
-                            number.to_string()
-                        };
+        for node in written.iter().filter(|node| ***node != Node::Null) {
+            let read = match (kind, node) {
+                (Type::Bool, Node::Bool(true)) => Some("true".to_owned()),
+                (Type::Bool, Node::Bool(false)) => Some(String::new()),
+                (Type::Text, Node::Text(text)) => Some(text.clone()),
+                (Type::Int, Node::Number(digits)) => digits.parse::<i64>().ok().map(|number| {
+                    if number == 0 {
+                        String::new()
+                    } else {
+                        number.to_string()
                     }
-                    Err(_) => self.wrong = true,
-                },
-                _ => self.wrong = true,
+                }),
+                (_, _) => None,
+            };
+            match read {
+                Some(read) => value = read,
+                None => self.wrong = true,
             }
         }
         if value.is_empty() {
@@ -283,15 +282,16 @@ impl Decoded {
                     .retain(|known, _| *known != path && !known.starts_with(&below));
                 // A value of nothing is still a key.
                 self.put(&path, "");
-                match kind {
-                    Type::TextMap => match value {
-                        Node::Text(text) => self.put(&path, text),
-                        Node::Null => {}
-                        _ => self.wrong = true,
-                    },
-                    Type::PointerMap(fields) => self.field(&path, &[value], Type::Pointer(fields)),
-                    Type::StructsMap(fields) => self.field(&path, &[value], Type::Structs(fields)),
-                    _ => self.fields(&path, &[value], &[]),
+                if let Type::PointerMap(fields) = kind {
+                    self.field(&path, &[value], Type::Pointer(fields));
+                } else if let Type::StructsMap(fields) = kind {
+                    self.field(&path, &[value], Type::Structs(fields));
+                } else if let Type::Set = kind {
+                    self.fields(&path, &[value], &[]);
+                } else if let Node::Text(text) = value {
+                    self.put(&path, text);
+                } else {
+                    self.wrong |= *value != Node::Null;
                 }
             }
         }
@@ -299,13 +299,8 @@ impl Decoded {
 }
 
 fn is_text_or_texts(node: &Node) -> bool {
-    match node {
-        Node::Text(_) | Node::Null => true,
-        Node::List(list) => list
-            .iter()
-            .all(|element| matches!(element, Node::Text(_) | Node::Null)),
-        _ => false,
-    }
+    let text = |node: &Node| matches!(node, Node::Text(_) | Node::Null);
+    matches!(node, Node::List(list) if list.iter().all(text)) || text(node)
 }
 
 struct Reader<'t> {

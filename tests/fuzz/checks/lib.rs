@@ -3,6 +3,7 @@
 //! Fuzzing calls them with what libFuzzer makes up (docs/fuzzing.md), the ordinary tests with the
 //! inputs kept in `tests/fuzz/seeds` (`tests/it/corpus.rs`). Each panics when its promise breaks.
 
+pub mod body;
 pub mod dangers;
 pub mod decide;
 pub mod exchange;

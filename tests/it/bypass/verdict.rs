@@ -56,7 +56,7 @@ impl Policies {
             return Err(format!("is {operation} to Docker and {judged:?} to us"));
         }
         let policy = self.0.get(name).ok_or("has no policy")?;
-        let caller = Caller {
+        let somebody = Caller {
             uid: Some(rustix::process::getuid().as_raw()),
             ..Caller::default()
         };
@@ -65,7 +65,7 @@ impl Policies {
             _ => Origin::Elsewhere,
         };
         let engine = Some(ApiVersion::new(1, 51));
-        let judge = Judge::new(policy, &caller, &call, engine).findings(Findings { exec });
+        let judge = Judge::new(policy, &somebody, &call, engine).findings(Findings { exec });
         let judge = match &heard.body {
             Some(body) => judge.body(body),
             None => judge,
@@ -131,11 +131,11 @@ fn harmless(policy: &str, operation: &str, heard: &Heard) -> Result<(), String> 
     {
         return Err(format!("asks for {kind} {what:?}"));
     }
-    let head = String::from_utf8_lossy(&heard.raw).to_ascii_lowercase();
-    if !head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())) {
+    let lines = String::from_utf8_lossy(&heard.raw).to_ascii_lowercase();
+    if !lines.contains(&format!("\r\ncontent-length: {}\r\n", body.len())) {
         return Err("has a judged body without its length".into());
     }
-    if head.contains("\r\ncontent-encoding:") {
+    if lines.contains("\r\ncontent-encoding:") {
         return Err("has a judged body in an encoding".into());
     }
     Ok(())
@@ -173,10 +173,10 @@ fn opens_tunnel(heard: &Heard) -> bool {
 fn altered(case: &Case, minutes: &Minutes, faults: &mut Vec<String>) {
     let mut sent = Vec::new();
     for step in &case.steps {
-        match step {
-            Step::Send(bytes) => sent.extend_from_slice(bytes),
-            Step::Times(count, bytes) => sent.extend(bytes.repeat(*count)),
-            _ => {}
+        if let Step::Send(bytes) = step {
+            sent.extend_from_slice(bytes);
+        } else if let Step::Times(count, bytes) = step {
+            sent.extend(bytes.repeat(*count));
         }
     }
     if String::from_utf8_lossy(&sent)

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use quaygate::diag::Source;
-use quaygate::docker::json::{self, Value};
+use quaygate::docker::json;
 use quaygate::docker::{ApiVersion, Call, Operation};
 use quaygate::facts::Caller;
 use quaygate::judge::Judge;
@@ -19,17 +19,12 @@ use quaygate::policy::Policy;
 
 use super::go::{self, Pairs};
 use super::mutate::Dice;
+use crate::checks::body::{PLAIN, same};
 use crate::checks::dangers::{CREATE, HOST_CONFIG, dangers};
-use crate::checks::gojson::{self, Node, names};
+use crate::checks::gojson;
 
 /// How many bodies are made.
 const BODIES: usize = 12_000;
-
-/// Whoever grants these without a word about bodies allows plain ones.
-const PLAIN: &str = r#"allow = [
-  "POST /containers/create", "POST /containers/{id}/update", "POST /containers/{id}/exec", "POST /volumes/create",
-  "POST /networks/create", "POST /networks/{id}/connect",
-]"#;
 
 #[test]
 fn what_is_accepted_reads_the_same_with_gos_habits() {
@@ -163,33 +158,6 @@ fn the_second_reader_has_gos_habits() {
     ] {
         let node = gojson::read(body.as_bytes()).unwrap();
         assert_eq!(gojson::decode(&node, CREATE).get(path), value, "{body}");
-    }
-}
-
-/// The same, key by key, and without two keys that Go would take for one.
-fn same(ours: &Value<'_>, theirs: &Node) -> bool {
-    match (ours, theirs) {
-        (Value::Null, Node::Null) => true,
-        (Value::Bool(one), Node::Bool(other)) => one == other,
-        (Value::Number(one), Node::Number(other)) => one == other,
-        (Value::Text(one), Node::Text(other)) => one == other,
-        (Value::List(one), Node::List(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        (Value::Object(one), Node::Object(other)) => {
-            let twins = (1..other.len()).any(|at| {
-                other[..at]
-                    .iter()
-                    .any(|(before, _)| names(before, &other[at].0))
-            });
-            let pairs = one.iter().zip(other);
-            one.len() == other.len()
-                && !twins
-                && pairs.fold(true, |all, ((key, value), (name, node))| {
-                    all && **key == **name && same(value, node)
-                })
-        }
-        _ => false,
     }
 }
 
