@@ -3,6 +3,7 @@
 //! The second writing shares no code with the gate: it decodes, strips the version and reads forms
 //! as dockerd does, so a gate that reads anything differently is found out.
 
+use super::super::dangers::dangers;
 use super::super::go::{query, unescape};
 use super::reader::Head;
 
@@ -16,8 +17,14 @@ allow = [
   "POST /containers/web-*/start",
   "POST /containers/web-*/attach",
   "PUT /containers/web-*/archive",
-  "POST /exec/{id}/start",
+  "POST /containers/create",
+  "POST /containers/web-*/exec",
 ]
+
+[[rule]]
+name = "exec"
+allow = "POST /exec/{id}/start"
+any_exec = true
 
 [[rule]]
 name = "pull"
@@ -43,6 +50,8 @@ pub(super) fn allows(head: &Head, body: &[u8]) -> Result<(), &'static str> {
         {
             powers(head, raw_query, body)
         }
+        ("POST", ["containers", "create"]) => plain("ContainerCreate", head, body),
+        ("POST", ["containers", name, "exec"]) if web(name) => plain("ContainerExec", head, body),
         ("POST", ["exec", id, "start"]) if !id.is_empty() => Ok(()),
         ("POST", ["images", "create"]) => pull(head, raw_query, body),
         _ => Err("no rule allows it"),
@@ -73,6 +82,22 @@ fn powers(head: &Head, raw_query: &str, body: &[u8]) -> Result<(), &'static str>
         return Err("a checkpoint that no rule admits");
     }
     Ok(())
+}
+
+/// A body that asks for nothing dangerous, as far as Docker could read it: what breaks off, or is no
+/// JSON, is answered 400.
+fn plain(operation: &str, head: &Head, body: &[u8]) -> Result<(), &'static str> {
+    let encoded = head
+        .headers
+        .iter()
+        .any(|(name, _)| name == "content-encoding");
+    if encoded {
+        return Err("a judged body in an encoding");
+    }
+    match dangers(operation, body) {
+        Some(found) if !found.is_empty() => Err("a body with a danger in it"),
+        _ => Ok(()),
+    }
 }
 
 fn pull(head: &Head, raw_query: &str, body: &[u8]) -> Result<(), &'static str> {
