@@ -41,6 +41,7 @@ fn what_is_accepted_reads_the_same_with_gos_habits() {
             body.escape_ascii()
         );
     }
+    eprintln!("{} bodies, {accepted} accepted", all.len());
     assert!(accepted > all.len() / 5, "only {accepted} of {}", all.len());
 }
 
@@ -67,6 +68,7 @@ fn what_a_plain_rule_allows_holds_no_danger() {
             );
         }
     }
+    eprintln!("{allowed} bodies allowed, {dangerous} dangerous");
     assert!(
         allowed > 500 && dangerous > 500,
         "{allowed} allowed, {dangerous} dangerous"
@@ -105,6 +107,7 @@ fn go_decodes_bodies_as_the_second_reader_does() {
         assert_eq!(own.values, values(&theirs.own), "{}", shown());
         assert_eq!(top.values, values(&theirs.top), "{}", shown());
     }
+    eprintln!("{right} bodies with values, {wrong} of a wrong type, {broken} broken");
     assert!(
         right > 1000 && wrong > 100 && broken > 100,
         "{right} {wrong} {broken}"
