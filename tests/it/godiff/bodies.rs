@@ -312,12 +312,19 @@ const VALUES: &[&str] = &[
     "{\"/data\":{}}",
     "{\"a.b\":{}}",
     "[{\"HostPort\":\"80\"}]",
+    "\"\u{e9}\"",
+];
+
+/// What is no JSON.
+const BROKEN: &[&str] = &[
     "NaN",
     "+1",
     "01",
     "'x'",
     "[1,]",
-    "\"\u{e9}\"",
+    "",
+    "[\"/:/h\"",
+    "\"a\nb\"",
 ];
 
 /// An object of dangerous pieces, some of them twice and some inside of each other.
@@ -331,6 +338,7 @@ fn pieces(dice: &mut Dice) -> Vec<u8> {
         let value = match dice.below(4) {
             0 | 1 if depth < 4 => object(dice, depth + 1),
             2 if depth < 4 => format!("[{}]", object(dice, depth + 1)),
+            _ if dice.below(40) == 0 => (*dice.pick(BROKEN)).to_owned(),
             _ => (*dice.pick(VALUES)).to_owned(),
         };
         format!("\"{key}\":{value}")
