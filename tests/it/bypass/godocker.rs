@@ -77,8 +77,11 @@ impl<R: Read> Wire<R> {
         let raw = self.held[..self.at].to_vec();
         // The framing is read, and its headers dropped, before the others are looked at: a
         // Content-Length beside a coding may hold anything at all.
+        let coded = headers.iter().any(|(name, _)| name == "Transfer-Encoding");
+        let bare = coded || headers.is_empty();
         let framing = framing(&mut headers, minor)?;
-        let preface = method == "PRI" && headers.is_empty();
+        // net/http `isH2Upgrade`: a length alone stays a header.
+        let preface = method == "PRI" && bare && headers.is_empty();
         check_headers(&headers, minor > 0 && method != "CONNECT" && !preface)?;
         Ok(GoRequest {
             close: closes(&headers, minor),
@@ -486,6 +489,7 @@ mod tests {
             (b"GET /a HTTP/1.1\r\nHost : x\r\n\r\n", &[]),
             (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", &[]),
             (b"GET /a HTTP/1.1\r\n\r\n", &[]),
+            (b"PRI * HTTP/2.0\r\nContent-Length: 0\r\n\r\n", &[]),
             (b"\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n", &[]),
         ];
         for (bytes, expected) in cases {
