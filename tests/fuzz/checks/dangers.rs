@@ -3,7 +3,7 @@
 //! Only the worst is here: what is root on the host, or in somebody else's container. A field is found as
 //! an engine would find it, whatever it is called in the request, in `HostConfig` and, as engines up
 //! to 26 do, at the top level. Sources: moby `api/types/container/{config,hostconfig}.go`,
-//! `api/types/mount/mount.go`, and `runconfig/config_unix.go` of 20.10.
+//! `api/types/mount/mount.go`, `api/types/swarm`, and `runconfig/config_unix.go` of 20.10.
 
 use super::gojson::{self, Decoded, Field, Type};
 
@@ -19,6 +19,7 @@ pub fn dangers(operation: &str, body: &[u8]) -> Option<Vec<Danger>> {
         "VolumeCreate" => VOLUME,
         "NetworkCreate" => NETWORK,
         "NetworkConnect" => CONNECT,
+        "ServiceCreate" | "ServiceUpdate" => SERVICE,
         _ => return Some(Vec::new()),
     };
     let node = gojson::read(body)?;
@@ -59,6 +60,7 @@ pub fn dangers(operation: &str, body: &[u8]) -> Option<Vec<Danger>> {
             found.text("", "Scope", "network scope", &["local"]);
             found.text("ConfigFrom.", "Network", "network config", &[]);
         }
+        "ServiceCreate" | "ServiceUpdate" => found.service(),
         _ => {
             found.text("EndpointConfig.", "NetworkID", "network", &[]);
             found.each("EndpointConfig.", "Links", "link");
@@ -217,6 +219,26 @@ impl Found<'_> {
                     let driver = format!("{element}.VolumeOptions.DriverConfig.");
                     self.text(&driver, "Name", "volume driver", &["local"]);
                     self.each(&driver, "Options", "volume option");
+                }
+            }
+        }
+    }
+
+    /// What a swarm runs on its nodes.
+    fn service(&mut self) {
+        self.text("TaskTemplate.", "Runtime", "runtime", &["container"]);
+        for plugin in ["PluginSpec", "NetworkAttachmentSpec"] {
+            self.flag("TaskTemplate.", plugin, "another runtime");
+        }
+        let container = "TaskTemplate.ContainerSpec.";
+        self.objects(container, "Mounts");
+        self.each(container, "CapabilityAdd", "capability");
+        self.each(container, "Sysctls", "sysctl");
+        let body = self.body;
+        for networks in ["Networks", "TaskTemplate.Networks"] {
+            for (path, value) in body.below(networks) {
+                if path.ends_with(".Target") {
+                    self.add("network", value);
                 }
             }
         }
@@ -388,4 +410,30 @@ const NETWORK: &[Field] = &[
 const CONNECT: &[Field] = &[
     ("Container", Type::Text),
     ("EndpointConfig", Type::Pointer(ENDPOINT)),
+];
+
+const ATTACHMENT: &[Field] = &[("Target", Type::Text), ("Aliases", Type::Texts)];
+
+/// moby `api/types/swarm/{service,task,container}.go`.
+const SERVICE: &[Field] = &[
+    ("Name", Type::Text),
+    ("Networks", Type::Structs(ATTACHMENT)),
+    (
+        "TaskTemplate",
+        Type::Struct(&[
+            ("Runtime", Type::Text),
+            ("PluginSpec", Type::Pointer(&[("Remote", Type::Text)])),
+            ("NetworkAttachmentSpec", Type::Pointer(&[])),
+            ("Networks", Type::Structs(ATTACHMENT)),
+            (
+                "ContainerSpec",
+                Type::Pointer(&[
+                    ("Image", Type::Text),
+                    ("Mounts", Type::Structs(MOUNT)),
+                    ("CapabilityAdd", Type::Texts),
+                    ("Sysctls", Type::TextMap),
+                ]),
+            ),
+        ]),
+    ),
 ];

@@ -181,6 +181,7 @@ fn bodies() -> Vec<(Operation, Vec<u8>)> {
         Operation::VolumeCreate,
         Operation::NetworkCreate,
         Operation::NetworkConnect,
+        Operation::ServiceCreate,
     ];
     let mut seeds: Vec<(Operation, Vec<u8>)> = Vec::new();
     for line in include_str!("../../data/bodies.jsonl").lines() {
@@ -271,6 +272,10 @@ const KEYS: &[&str] = &[
     "DeviceRequests",
     "Env",
     "Healthcheck",
+    "TaskTemplate",
+    "ContainerSpec",
+    "CapabilityAdd",
+    "Networks",
     "Test",
     "ReadOnly",
     "BindOptions",
