@@ -95,13 +95,17 @@ _quaygate() {
             return 0
             ;;
         quaygate__subcmd__explain)
-            opts="-h --body --uid --gid --format --help"
+            opts="-h --body --given --uid --gid --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --body)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --given)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -155,7 +159,7 @@ _quaygate() {
             return 0
             ;;
         quaygate__subcmd__run)
-            opts="-h --docker --runtime-dir --listen --audit --audit-allowed --log --threads --help"
+            opts="-h --docker --runtime-dir --state-dir --listen --audit --audit-allowed --log --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -166,6 +170,10 @@ _quaygate() {
                     return 0
                     ;;
                 --runtime-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -34,6 +34,7 @@ complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "health" -d 'Wheth
 complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "demo" -d 'Show a gate at work: allowed and refused calls, and what the audit log says about them'
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l docker -d 'Where Docker listens: unix:///path or tcp://host:port [default: $DOCKER_HOST, else unix:///var/run/docker.sock]' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l runtime-dir -d 'Sockets are DIR/<policy>/docker.sock [default: /run/quaygate, or $XDG_RUNTIME_DIR/quaygate when not root]' -r -F
+complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l state-dir -d 'Where it is remembered what was created through the sockets of policies with `own`, in DIR/<policy> [default: /var/lib/quaygate, or $XDG_STATE_HOME/quaygate when not root]' -r -F
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l listen -d 'The path of the one socket, when there is one policy' -r -F
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l audit -d 'Where audit records go: stdout, stderr or a file' -r -F
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l audit-allowed -d 'Which allowed calls are recorded: all, changes (also streams and tunnels) or none; refusals always are' -r
@@ -46,6 +47,7 @@ complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l format -d 'H
 json\t'For programs: one JSON document with a versioned schema'"
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l body -d 'A file with the request\'s JSON body, or `-` for standard input' -r
+complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l given -d 'A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l uid -d 'The user id of the caller [default: one that the policy lets in]' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l gid -d 'The group id of the caller' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l format -d 'How the answer is written' -r -f -a "text\t'For people'

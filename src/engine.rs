@@ -5,6 +5,8 @@
 //! negotiating). Both live in [`EngineState`], which is read without locks on every call and kept
 //! fresh in the background: an engine may be absent at start, and come back upgraded.
 
+pub mod object;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,8 +31,9 @@ use crate::wire::socket::Socket;
 /// How long one question may take, connecting apart.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// More than any `/version` has; the largest seen is below 2 KiB.
-const LARGEST_ANSWER: usize = 64 * 1024;
+/// More than any answer to our questions has: the inspection of a container with many labels, much
+/// environment and a talkative health check.
+const LARGEST_ANSWER: usize = 1024 * 1024;
 
 /// How often a known engine is asked again: it may have been replaced between two calls.
 const KNOWN_FOR: Duration = Duration::from_secs(30);

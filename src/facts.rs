@@ -3,8 +3,12 @@
 //! Facts are plain values without I/O: the running gate, `explain` and the tests inside a policy
 //! file fill them in their own way and are judged by the same code.
 
+mod given;
+
 use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call};
+
+pub use given::BadGiven;
 
 /// The process at the other end of the socket, as the kernel names it (`SO_PEERCRED`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,10 +22,43 @@ pub struct Caller {
 }
 
 /// What had to be found out about the object of a call.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Findings {
     /// Where the exec of a call on one was created.
     pub exec: Origin,
+    /// The object that the call is about; for an exec, its container.
+    pub target: Found,
+}
+
+/// What the engine said about an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Found {
+    /// It was not asked.
+    #[default]
+    Unasked,
+    /// It knows none of that name or id.
+    Absent,
+    /// It did not answer, or not in a way that leaves no doubt.
+    Unclear,
+    /// This one.
+    Object(Box<Object>),
+}
+
+/// An object of the engine's, as far as policies look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Object {
+    /// Its full id; of a volume its name, which is all that it has.
+    pub id: Box<str>,
+    /// Its own name; an image has one for every tag. Never an alias that a link gave it.
+    pub names: Vec<Box<str>>,
+    /// Its labels.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// Of a container and a service: the image that it was made from, as it was written.
+    pub image: Option<Box<str>>,
+    /// It was created through this socket.
+    pub own: bool,
+    /// It is the container that this gate runs in.
+    pub is_gate: bool,
 }
 
 /// Where something was created.

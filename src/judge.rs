@@ -5,6 +5,8 @@
 //! nothing, then with it. What the first judgement says to a call that hangs on its body is *no*, for
 //! the reason [`Reason::BodyUnread`]; so whoever forgets the second one opens nothing.
 
+use std::borrow::Cow;
+
 use crate::docker::payload::{BadBody, Payload};
 use crate::docker::{ApiVersion, Call};
 use crate::facts::{Caller, Facts, Findings, Origin};
@@ -18,7 +20,7 @@ pub struct Judge<'a> {
     call: &'a Call<'a>,
     payload: Payload<'a>,
     engine: Option<ApiVersion>,
-    findings: Findings,
+    findings: Cow<'a, Findings>,
 }
 
 impl<'a> Judge<'a> {
@@ -35,7 +37,7 @@ impl<'a> Judge<'a> {
             call,
             payload: Payload::to_come(call.operation()),
             engine,
-            findings: Findings::default(),
+            findings: Cow::Owned(Findings::default()),
         }
     }
 
@@ -59,7 +61,7 @@ impl<'a> Judge<'a> {
     /// asks for nothing, and an exec was created here.
     #[must_use]
     pub fn presumed(mut self) -> Self {
-        self.findings.exec = Origin::Here;
+        self.findings.to_mut().exec = Origin::Here;
         if self.payload == Payload::Unread {
             self.body(b"{}")
         } else {
@@ -69,8 +71,8 @@ impl<'a> Judge<'a> {
 
     /// With what was found out about its object.
     #[must_use]
-    pub fn findings(mut self, findings: Findings) -> Self {
-        self.findings = findings;
+    pub fn findings(mut self, findings: &'a Findings) -> Self {
+        self.findings = Cow::Borrowed(findings);
         self
     }
 

@@ -63,6 +63,7 @@ mod power;
 mod rule;
 pub mod settings;
 mod signal;
+mod target;
 pub mod trace;
 mod undone;
 mod unlisted;
@@ -97,6 +98,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
     unlisted: Unlisted,
+    keeps_own: bool,
     tests: usize,
 }
 
@@ -200,6 +202,17 @@ impl Policy {
         payload::is_described(operation) && self.rules.iter().any(judges)
     }
 
+    /// Whether the object that a call of this operation names must be known before it can be judged:
+    /// some rule that grants it has a target.
+    pub fn asks_target(&self, operation: Operation) -> bool {
+        self.index.asks_target(operation)
+    }
+
+    /// Whether some rule is about what was created through the policy's socket.
+    pub fn keeps_own(&self) -> bool {
+        self.keeps_own
+    }
+
     /// Every rule, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = RuleRef> + use<> {
         (0..).map(RuleRef).take(self.rules.len())
@@ -238,6 +251,7 @@ impl Policy {
             query: call.query(),
             payload: facts.payload,
             exec: facts.findings.exec,
+            target: &facts.findings.target,
             version: call.path().version().or(facts.engine),
         };
         self.index.judge(&self.rules, call, &asked, observer)

@@ -17,18 +17,22 @@ mod departure;
 pub mod dial;
 mod entry;
 mod exchange;
-mod execs;
 mod forward;
 mod held;
 pub(crate) mod identity;
+mod ids;
 pub mod limits;
 pub mod listen;
+mod made;
 mod passage;
 mod refuse;
 mod seat;
+mod target;
 mod tunnel;
 
+use std::io;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,6 +44,7 @@ use crate::engine::EngineState;
 use crate::policy::Policy;
 use dial::Address;
 use limits::Limits;
+use made::Made;
 use seat::Houses;
 
 /// One policy and the socket it guards.
@@ -66,6 +71,8 @@ pub struct Shared {
     draining: AtomicBool,
     /// Which places of which socket are taken.
     houses: Houses,
+    /// The container that the gate runs in.
+    container: Option<String>,
 }
 
 impl Shared {
@@ -78,7 +85,14 @@ impl Shared {
             limits,
             draining: AtomicBool::new(false),
             houses: Houses::default(),
+            container: identity::own_container(),
         }
+    }
+
+    /// Lets what is created through a policy's socket survive a restart, in this file.
+    pub fn remember(&self, policy: &Arc<str>, file: &Path) -> io::Result<()> {
+        self.houses.of(policy).remember(Made::open(file)?);
+        Ok(())
     }
 
     fn draining(&self) -> bool {

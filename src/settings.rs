@@ -19,6 +19,9 @@ pub const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 /// Where the gate's sockets are unless told otherwise.
 const RUNTIME_DIR: &str = "/run/quaygate";
 
+/// Where the gate remembers what was created through its sockets, unless told otherwise.
+const STATE_DIR: &str = "/var/lib/quaygate";
+
 /// The port of `tcp://host`, as the docker CLI takes it.
 const DOCKER_PORT: u16 = 2375;
 
@@ -31,6 +34,8 @@ pub struct Environment {
     pub docker_tls: bool,
     /// `XDG_RUNTIME_DIR`, unless empty or relative.
     pub xdg_runtime_dir: Option<PathBuf>,
+    /// `XDG_STATE_HOME`, unless empty or relative.
+    pub xdg_state_home: Option<PathBuf>,
     /// This process runs as root.
     pub root: bool,
 }
@@ -39,12 +44,16 @@ impl Environment {
     /// Reads it from this process.
     pub fn read() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let directory = |name: &str| {
+            text(name)
+                .map(PathBuf::from)
+                .filter(|dir| dir.is_absolute())
+        };
         Self {
             docker_host: text("DOCKER_HOST"),
             docker_tls: text("DOCKER_TLS_VERIFY").is_some(),
-            xdg_runtime_dir: text("XDG_RUNTIME_DIR")
-                .map(PathBuf::from)
-                .filter(|dir| dir.is_absolute()),
+            xdg_runtime_dir: directory("XDG_RUNTIME_DIR"),
+            xdg_state_home: directory("XDG_STATE_HOME"),
             root: rustix::process::geteuid().is_root(),
         }
     }
@@ -57,6 +66,8 @@ pub struct Settings {
     pub docker: Docker,
     /// Sockets are `<runtime dir>/<policy>/docker.sock`.
     pub runtime_dir: PathBuf,
+    /// What policies with `own` remember is in `<state dir>/<policy>`.
+    pub state_dir: PathBuf,
     /// The one socket's path, instead.
     pub listen: Option<PathBuf>,
     /// Where audit records go.
@@ -124,6 +135,15 @@ pub fn runtime_dir(option: Option<&Path>, environment: &Environment) -> PathBuf 
         (Some(dir), _) => std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()),
         (None, Some(xdg)) if !environment.root => xdg.join("quaygate"),
         (None, _) => PathBuf::from(RUNTIME_DIR),
+    }
+}
+
+/// `--state-dir`, else `/var/lib/quaygate`, else `$XDG_STATE_HOME/quaygate` for a user who has one.
+pub fn state_dir(option: Option<&Path>, environment: &Environment) -> PathBuf {
+    match (option, &environment.xdg_state_home) {
+        (Some(dir), _) => std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()),
+        (None, Some(xdg)) if !environment.root => xdg.join("quaygate"),
+        (None, _) => PathBuf::from(STATE_DIR),
     }
 }
 

@@ -20,7 +20,7 @@ use super::text::{Piece, Style, Text, piece, plain};
 use crate::diag::Source;
 use crate::docker::operation::Risk;
 use crate::docker::{ApiVersion, Call, Malformed, Operation};
-use crate::facts::Caller;
+use crate::facts::{Caller, Findings, Found, Object};
 use crate::fleet::{self, Loaded};
 use crate::judge::Judge;
 use crate::policy::trace::Step;
@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     /// A file with the request's JSON body, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     body: Option<String>,
+
+    /// A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true
+    #[arg(long, value_name = "FACT")]
+    given: Vec<String>,
 
     /// The user id of the caller [default: one that the policy lets in]
     #[arg(long, value_name = "N")]
@@ -91,9 +95,16 @@ pub(super) fn explain(console: Console, arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
+    let findings = match given(&arguments.given) {
+        Ok(findings) => findings,
+        Err(complaint) => {
+            console.error(complaint);
+            return Exit::Usage;
+        }
+    };
     let call = Call::parse(&request.method, &request.target);
     let answer = match &call {
-        Ok(call) => judged(arguments, &loaded, call, body.as_deref()),
+        Ok(call) => judged(arguments, &loaded, call, body.as_deref(), &findings),
         Err(malformed) => Answer::unreadable(&request, *malformed),
     };
     match arguments.format {
@@ -117,7 +128,31 @@ fn read_body(file: &str) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>, body: Option<&[u8]>) -> Answer {
+/// What `--given` states.
+fn given(facts: &[String]) -> Result<Findings, String> {
+    let mut object = Object::default();
+    for fact in facts {
+        let complaint = |bad| format!("`--given {fact}`: {bad}");
+        object.give(fact).map_err(complaint)?;
+    }
+    let target = if facts.is_empty() {
+        Found::Unasked
+    } else {
+        Found::Object(Box::new(object))
+    };
+    Ok(Findings {
+        target,
+        ..Findings::default()
+    })
+}
+
+fn judged(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    call: &Call<'_>,
+    body: Option<&[u8]>,
+    findings: &Findings,
+) -> Answer {
     let policy = &loaded.policy;
     let presumed = policy.presumed_caller();
     let caller = Caller {
@@ -126,7 +161,7 @@ fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>, body: Option<
         pid: None,
     };
     let engine = policy.presumed_engine();
-    let judge = Judge::new(policy, &caller, call, Some(engine));
+    let judge = Judge::new(policy, &caller, call, Some(engine)).findings(findings);
     let judge = match body {
         Some(body) => judge.body(body),
         None => judge,
@@ -138,6 +173,10 @@ fn judged(arguments: &Arguments, loaded: &Loaded, call: &Call<'_>, body: Option<
         (Verdict::Deny(reason), Verdict::Allow(rule)) => Outcome::Depends {
             on: On::of(reason),
             rule: Some(RuleAt::of(policy, rule)),
+        },
+        (_, Verdict::Deny(Reason::TargetUnasked)) => Outcome::Depends {
+            on: On::Target,
+            rule: None,
         },
         (Verdict::Deny(Reason::BodyUnread), Verdict::Deny(_)) => Outcome::Depends {
             on: On::Body,
@@ -196,6 +235,7 @@ enum Outcome {
 enum On {
     Body,
     Exec,
+    Target,
 }
 
 impl On {
@@ -211,6 +251,7 @@ impl On {
         match self {
             Self::Body => "body",
             Self::Exec => "exec",
+            Self::Target => "target",
         }
     }
 
@@ -219,6 +260,9 @@ impl On {
             Self::Body => "on its body: give it with --body FILE",
             Self::Exec => {
                 "on the exec: it is reached if it was created through this socket since quaygate started"
+            }
+            Self::Target => {
+                "on the object: state what is known of it, for example --given name=web --given label=KEY=VALUE"
             }
         }
     }
@@ -312,7 +356,7 @@ impl Answer {
                         text.gap()
                             .say("one that asks for nothing, `{}`, is refused");
                     }
-                    (On::Exec, rule) => {
+                    (On::Exec | On::Target, rule) => {
                         text.gap()
                             .table(2, rule.iter().map(|rule| line_of(source, rule)).collect());
                     }

@@ -40,6 +40,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub(super) runtime_dir: Option<PathBuf>,
 
+    /// Where it is remembered what was created through the sockets of policies with `own`, in
+    /// DIR/<policy> [default: /var/lib/quaygate, or $XDG_STATE_HOME/quaygate when not root]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+
     /// The path of the one socket, when there is one policy
     #[arg(long, value_name = "PATH")]
     pub(super) listen: Option<PathBuf>,

@@ -91,6 +91,7 @@ fn the_help_of_run() {
     Options:
           --docker <ADDRESS>       Where Docker listens: unix:///path or tcp://host:port [default: $DOCKER_HOST, else unix:///var/run/docker.sock]
           --runtime-dir <DIR>      Sockets are DIR/<policy>/docker.sock [default: /run/quaygate, or $XDG_RUNTIME_DIR/quaygate when not root]
+          --state-dir <DIR>        Where it is remembered what was created through the sockets of policies with `own`, in DIR/<policy> [default: /var/lib/quaygate, or $XDG_STATE_HOME/quaygate when not root]
           --listen <PATH>          The path of the one socket, when there is one policy
           --audit <OUTPUT>         Where audit records go: stdout, stderr or a file [default: stdout]
           --audit-allowed <WHICH>  Which allowed calls are recorded: all, changes (also streams and tunnels) or none; refusals always are [default: changes]
@@ -140,6 +141,7 @@ fn the_help_of_explain() {
 
     Options:
           --body <FILE>      A file with the request's JSON body, or `-` for standard input
+          --given <FACT>     A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true
           --uid <N>          The user id of the caller [default: one that the policy lets in]
           --gid <N>          The group id of the caller
           --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]

@@ -27,6 +27,8 @@ pub struct Call<'h> {
     path: ApiPath<'h>,
     query: Query<'h>,
     operation: Option<Operation>,
+    /// What stands at the first placeholder on the wire, instead of what the client wrote.
+    subject: Option<Box<str>>,
 }
 
 impl<'h> Call<'h> {
@@ -46,6 +48,7 @@ impl<'h> Call<'h> {
             path,
             query,
             operation,
+            subject: None,
         })
     }
 
@@ -91,9 +94,25 @@ impl<'h> Call<'h> {
         self.names().next().map(|(_, text)| text)
     }
 
+    /// The same call about the object of this id, whatever name the client gave it.
+    #[must_use]
+    pub fn about(self, id: &str) -> Self {
+        Self {
+            subject: Some(id.into()),
+            ..self
+        }
+    }
+
     /// Appends `/v1.41/containers/json?all=1`, canonical, for the wire.
     pub fn write_target(&self, out: &mut Vec<u8>) {
-        self.path.write(out);
+        let template = self.operation.map(Operation::template);
+        match (&self.subject, template, self.subject()) {
+            (Some(id), Some(template), Some(written)) => {
+                let text = template.with(self.path.as_str(), written, id);
+                self.path.write_as(&text, out);
+            }
+            _ => self.path.write(out),
+        }
         if !self.query.is_empty() {
             out.push(b'?');
             self.query.write(out);

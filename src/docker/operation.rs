@@ -30,6 +30,18 @@ pub enum Method {
     Options,
 }
 
+/// What kind of object a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what Docker calls by that name")]
+pub enum ObjectKind {
+    Container,
+    Exec,
+    Image,
+    Network,
+    Volume,
+    Service,
+}
+
 /// What an operation does to Docker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -137,6 +149,22 @@ impl Operation {
     /// Whether it changes something.
     pub fn effect(self) -> Effect {
         self.row().effect
+    }
+
+    /// What its first placeholder names, if that is an object of the engine.
+    pub fn object(self) -> Option<ObjectKind> {
+        const HEADS: [(&str, ObjectKind); 6] = [
+            ("/containers/{", ObjectKind::Container),
+            ("/exec/{", ObjectKind::Exec),
+            ("/images/{", ObjectKind::Image),
+            ("/networks/{", ObjectKind::Network),
+            ("/volumes/{", ObjectKind::Volume),
+            ("/services/{", ObjectKind::Service),
+        ];
+        let mut heads = HEADS.iter();
+        heads
+            .find(|(head, _)| self.path().starts_with(head))
+            .map(|(_, kind)| *kind)
     }
 
     /// Whether its path names an exec.

@@ -57,13 +57,18 @@ impl<'h> ApiPath<'h> {
 
     /// Appends the canonical spelling for the wire, version prefix included.
     pub fn write(&self, out: &mut Vec<u8>) {
+        self.write_as(&self.text, out);
+    }
+
+    /// The same for another text under the same version.
+    pub(super) fn write_as(&self, text: &str, out: &mut Vec<u8>) {
         if let Some(version) = self.version {
             out.extend_from_slice(format!("/v{version}").as_bytes());
-            if self.text == "/" {
+            if text == "/" {
                 return;
             }
         }
-        for &byte in self.text.as_bytes() {
+        for &byte in text.as_bytes() {
             if PLAIN.contains(byte) {
                 out.push(byte);
             } else {

@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, Span, escape, suggest};
 use crate::docker::media::Media;
 use crate::docker::payload::{BadBody, Payload};
 use crate::docker::{Call, Malformed};
-use crate::facts::Caller;
+use crate::facts::{Caller, Findings, Found, Object};
 use crate::judge::Judge;
 
 use super::Policy;
@@ -18,7 +18,7 @@ use super::decision::{Reason, Verdict};
 use super::parse::document::{Kind, Problems, Table, Value};
 
 /// Keys of `[[test]]`.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "name",
     "request",
     "body",
@@ -29,10 +29,11 @@ const KEYS: [&str; 10] = [
     "rule",
     "uid",
     "gid",
+    "target",
 ];
 
 /// Keys of `[[test]]` that the language has and this version does not.
-const LATER: [&str; 3] = ["target", "given", "own"];
+const LATER: [&str; 2] = ["given", "own"];
 
 /// Every way in which a request line has no reading, so that tests can name its code.
 const MALFORMED: [Malformed; 17] = [
@@ -68,6 +69,7 @@ pub(super) struct Case {
     body: Option<Body>,
     expect: Expect,
     caller: Caller,
+    findings: Findings,
 }
 
 /// What is sent along.
@@ -128,6 +130,9 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
     let rule = table.take("rule");
     let uid = table.take("uid").and_then(|value| value.integer(problems));
     let gid = table.take("gid").and_then(|value| value.integer(problems));
+    let target = table
+        .take("target")
+        .and_then(|value| stated(&value, problems));
     table.finish(&KEYS, &LATER, problems);
     let request = request.and_then(|value| request_line(&value, problems));
     let expect = expect.and_then(|value| expectation(&value, reason, rule, problems));
@@ -144,7 +149,39 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
             gid,
             pid: None,
         },
+        findings: Findings {
+            target: target.map_or(Found::Unasked, |object| Found::Object(Box::new(object))),
+            ..Findings::default()
+        },
     })
+}
+
+/// Decodes `target.KEY`: what the test states about the object that its request names.
+fn stated(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Object> {
+    const KEYS: [&str; 6] = ["name", "label", "labels", "image", "project", "own"];
+    let mut table = value.table(problems)?.prefixed("target");
+    let mut object = Object::default();
+    for key in KEYS {
+        let Some(value) = table.take(key) else {
+            continue;
+        };
+        for one in value.one_or_list() {
+            let text = if let Kind::Boolean(yes) = one.kind() {
+                yes.to_string()
+            } else {
+                one.text(problems)?.to_owned()
+            };
+            let key = if key == "labels" { "label" } else { key };
+            if let Err(bad) = object.give(&format!("{key}={text}")) {
+                problems.report(
+                    Diagnostic::error("bad-value", bad.to_string())
+                        .at(one.span.clone(), "cannot be stated"),
+                );
+            }
+        }
+    }
+    table.finish(&KEYS, &[], problems);
+    Some(object)
 }
 
 /// `body`, or the content of `body_file`, under `content_type`.
@@ -338,7 +375,9 @@ impl Case {
             Err(malformed) => return self.compare(policy, Outcome::Malformed(malformed)),
         };
         let engine = Some(policy.presumed_engine());
-        let judge = Judge::new(policy, &caller, &call, engine).presumed();
+        let judge = Judge::new(policy, &caller, &call, engine)
+            .findings(&self.findings)
+            .presumed();
         let judge = match &self.body {
             Some(body) if body.is_misnamed(&call) => judge.bad_body(BadBody::Media),
             Some(body) => judge.body(&body.bytes),

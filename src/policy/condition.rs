@@ -12,7 +12,7 @@ use crate::docker::operation::{Blank, QueryKey, QueryKind};
 use crate::docker::payload::Payload;
 use crate::docker::query::truthy;
 use crate::docker::{ApiVersion, Operation, Query};
-use crate::facts::Origin;
+use crate::facts::{Found, Origin};
 
 use super::decision::{Power, Reason};
 use super::filters::Filters;
@@ -78,6 +78,8 @@ pub(super) struct Asked<'a> {
     pub(super) payload: &'a Payload<'a>,
     /// Where the exec was created, if the call is about one.
     pub(super) exec: Origin,
+    /// The object that the call is about.
+    pub(super) target: &'a Found,
     /// The API version, once known.
     pub(super) version: Option<ApiVersion>,
 }

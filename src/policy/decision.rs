@@ -30,6 +30,16 @@ pub enum Reason {
     FilterWidens,
     /// A query key that hands out a power is used and no condition admits it.
     Power(Power),
+    /// The object is none that the rule is about.
+    Target,
+    /// The rule is about certain objects, and the engine has not been asked which one this is.
+    TargetUnasked,
+    /// Docker has no such object.
+    TargetAbsent,
+    /// Which object it is could not be found out.
+    TargetUnclear,
+    /// The object is the gate's own container.
+    TargetGate,
     /// The exec was not created through this socket, as far as is remembered.
     ForeignExec,
     /// A body uses a power that no rule admits.
@@ -149,6 +159,11 @@ impl Reason {
         Self::Power(Power::Remote),
         Self::Power(Power::SecurityOpt),
         Self::Power(Power::Other),
+        Self::Target,
+        Self::TargetUnasked,
+        Self::TargetAbsent,
+        Self::TargetUnclear,
+        Self::TargetGate,
         Self::ForeignExec,
         Self::BodyPower(payload::Power::Privileged),
         Self::BodyPower(payload::Power::UnmaskPaths),
@@ -218,6 +233,11 @@ impl Reason {
             Self::FilterMalformed => "filter-malformed",
             Self::FilterWidens => "filter-widens",
             Self::Power(power) => power.row().2,
+            Self::Target => "target",
+            Self::TargetUnasked => "target-unasked",
+            Self::TargetAbsent => "target-absent",
+            Self::TargetUnclear => "target-unclear",
+            Self::TargetGate => "target-gate",
             Self::ForeignExec => "foreign-exec",
             Self::BodyPower(power) => power.code(),
             Self::Body => "body",
@@ -247,6 +267,11 @@ impl Reason {
             Self::FilterMalformed => "the filters cannot be read in exactly one way",
             Self::FilterWidens => "a filter of this prune call can widen what is deleted",
             Self::Power(_) => "a query key that hands out a power is used and no rule admits it",
+            Self::Target => "the object is none that the rule is about",
+            Self::TargetUnasked => "it depends on the object, and the engine was not asked",
+            Self::TargetAbsent => "Docker has no such object",
+            Self::TargetUnclear => "which object it is could not be found out",
+            Self::TargetGate => "it is the container of the gate itself",
             Self::ForeignExec => "the exec was not created through this socket",
             Self::BodyPower(_) => "the body uses a power that no rule admits",
             Self::Body => "a condition on the body does not hold",
@@ -268,12 +293,15 @@ impl Reason {
         match self {
             Self::UnknownOperation | Self::NoRule => 0,
             Self::Name => 1,
-            Self::Query | Self::Reference | Self::Filter => 2,
+            Self::Query | Self::Reference | Self::Filter | Self::Target => 2,
             Self::QueryRepeated
             | Self::FilterMalformed
             | Self::FilterWidens
             | Self::Power(_)
-            | Self::ForeignExec => 3,
+            | Self::ForeignExec
+            | Self::TargetAbsent
+            | Self::TargetUnclear
+            | Self::TargetGate => 3,
             Self::BodyPower(_)
             | Self::Body
             | Self::Require
@@ -284,6 +312,8 @@ impl Reason {
             | Self::BodyUndescribed
             | Self::BodyUnread => 4,
             Self::ApiOutside | Self::ApiUnknown | Self::Peer => 5,
+            // First of all: whoever hears it asks the engine, and judges again.
+            Self::TargetUnasked => 6,
         }
     }
 }

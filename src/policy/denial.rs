@@ -135,6 +135,13 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
                  a condition `query.filters.KEY` would admit it",
             );
         }
+        (Reason::Target, Some(text)) => {
+            message.push_str("its object does not meet `");
+            escape::push(message, text, LONGEST_QUOTE);
+            message.push('`');
+        }
+        (Reason::TargetGate, _) => message
+            .push_str("it is about quaygate's own container, which only `target.name` can name"),
         (Reason::ForeignExec, _) => message
             .push_str("no exec of this id was created through this socket since quaygate started"),
         (Reason::Power(power), _) => {

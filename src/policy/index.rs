@@ -10,6 +10,7 @@ use super::decision::{Decision, Reason, RuleRef};
 use super::pattern::Pattern;
 use super::power::{BodyRule, PLAIN};
 use super::rule::Rule;
+use super::target;
 use super::trace::{Miss, Observer};
 
 /// Every operation that some rule names, with those rules.
@@ -22,6 +23,8 @@ pub(super) struct Index {
 #[derive(Debug)]
 struct Entry {
     guard: Guard,
+    /// Some rule has a target.
+    asks_target: bool,
     /// The first rule that grants the operation whole and without conditions.
     open: Option<RuleRef>,
     /// Rules without conditions for one name each: a thousand of them are one lookup.
@@ -47,6 +50,7 @@ impl Index {
                     continue;
                 };
                 let entry = slot.get_or_insert_with(|| Entry::new(target.operation));
+                entry.asks_target |= !rule.target.is_empty();
                 match target.exact() {
                     Some(name) if rule.is_plain() => {
                         entry.exact.entry(name.into()).or_insert(rule_ref);
@@ -62,6 +66,14 @@ impl Index {
             }
         }
         Self { entries }
+    }
+
+    /// Whether some rule about the operation has a target.
+    pub(super) fn asks_target(&self, operation: Operation) -> bool {
+        let entry = self.entries.get(slot(operation));
+        entry
+            .and_then(Option::as_ref)
+            .is_some_and(|entry| entry.asks_target)
     }
 
     /// Judges a call of a known operation.
@@ -84,6 +96,7 @@ impl Entry {
     fn new(operation: Operation) -> Self {
         Self {
             guard: Guard::of(operation),
+            asks_target: false,
             open: None,
             exact: HashMap::new(),
             others: Vec::new(),
@@ -174,7 +187,12 @@ impl Candidate {
         }
         guard.admits(asked.query, conditions).map_err(Miss::plain)?;
         reaches(asked, rule.any_exec)?;
-        admits(rule.body(), conditions.len(), asked)
+        let targets = &rule.target;
+        target::admits(targets, asked.target).map_err(|(reason, clause)| Miss {
+            reason,
+            condition: number(clause.map(|clause| conditions.len() + clause)),
+        })?;
+        admits(rule.body(), conditions.len() + targets.len(), asked)
     }
 
     fn fits(&self, written: &Names<'_>) -> bool {
@@ -210,11 +228,14 @@ fn admits(rule: &BodyRule, conditions: usize, asked: &Asked<'_>) -> Result<(), M
     let Some(obstacle) = rule.obstacle(asked.payload, asked.query) else {
         return Ok(());
     };
-    let number = obstacle.clause.map(|clause| conditions + clause);
     Err(Miss {
         reason: obstacle.reason,
-        condition: number.and_then(|number| u32::try_from(number).ok()),
+        condition: number(obstacle.clause.map(|clause| conditions + clause)),
     })
+}
+
+fn number(condition: Option<usize>) -> Option<u32> {
+    condition.and_then(|number| u32::try_from(number).ok())
 }
 
 /// The place of an operation in the list.

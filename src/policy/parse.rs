@@ -12,6 +12,7 @@ mod image;
 mod rule;
 mod settings;
 mod slips;
+mod target;
 mod unlisted;
 
 pub(super) use body::body_key;
@@ -27,6 +28,7 @@ use super::api::ApiRange;
 use super::case::{self, Case};
 use super::index::Index;
 use super::rule::Rule;
+use super::target::Says;
 use super::{Checked, Policy, lint};
 
 /// The meaning of policy files that this version knows.
@@ -85,6 +87,8 @@ struct Draft {
 
 impl Draft {
     fn finish(self, name: &str) -> (Policy, Vec<Case>) {
+        let mut targets = self.rules.iter().flat_map(|rule| &rule.target);
+        let keeps_own = targets.any(|clause| matches!(clause.says, Says::Own));
         let policy = Policy {
             name: Arc::from(name),
             description: self.description,
@@ -94,6 +98,7 @@ impl Draft {
             index: Index::new(&self.rules),
             rules: self.rules,
             unlisted: self.unlisted,
+            keeps_own,
             tests: self.cases.len(),
         };
         (policy, self.cases)

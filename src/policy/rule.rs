@@ -6,6 +6,7 @@ use crate::docker::Operation;
 use super::condition::Condition;
 use super::pattern::Pattern;
 use super::power::{BodyRule, Clause, PLAIN};
+use super::target;
 
 /// One rule. Every entry of the top-level `allow` is a rule of its own.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Rule {
     pub(super) grants: Vec<Grant>,
     /// All of them must hold.
     pub(super) conditions: Vec<Condition>,
+    /// What the object must be.
+    pub(super) target: Vec<target::Clause>,
     /// What it says about bodies; `None`: a plain body, if any.
     pub(super) body: Option<BodyRule>,
     /// `any_exec = true`: it reaches execs that others created, too.
@@ -86,7 +89,10 @@ impl Rule {
 
     /// Whether it grants without any condition, and plain bodies only.
     pub(super) fn is_plain(&self) -> bool {
-        self.conditions.is_empty() && self.body.is_none() && !self.any_exec
+        self.conditions.is_empty()
+            && self.target.is_empty()
+            && self.body.is_none()
+            && !self.any_exec
     }
 
     /// What it says about bodies.
@@ -94,12 +100,14 @@ impl Rule {
         self.body.as_ref().unwrap_or(&PLAIN)
     }
 
-    /// Text and place of its conditions, and of what it says about bodies, in this order.
+    /// Text and place of its conditions, and of what it says about objects and bodies, in this order.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Span)> {
         let conditions = self.conditions.iter();
+        let targets = self.target.iter();
         let clauses = self.body().clauses.iter();
         conditions
             .map(|condition| (&*condition.text, &condition.span))
+            .chain(targets.map(|clause| (&*clause.text, &clause.span)))
             .chain(clauses.map(|clause: &Clause| (&*clause.text, &clause.span)))
     }
 }

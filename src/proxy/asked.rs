@@ -1,6 +1,8 @@
 //! What must be known of a request to read its answer.
 
 use super::body::Body;
+use super::connection::Serving;
+use super::made::Making;
 use crate::docker::operation::Stream;
 use crate::docker::payload::Payload;
 use crate::docker::{Method, Operation};
@@ -10,7 +12,7 @@ use crate::wire::head::RequestHead;
 /// What must be known of a request to read its answer.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "five independent facts, read by name"
+    reason = "four independent facts, read by name"
 )]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -21,8 +23,8 @@ pub(super) struct Asked {
     /// An attach or exec start: an unframed 200 is a tunnel (moby
     /// `daemon/server/router/container/container_routes.go`, `postContainersAttach`).
     pub(super) may_hijack: bool,
-    /// It creates an exec: the answer names it.
-    pub(super) makes_exec: bool,
+    /// It creates something that is to be remembered: the answer names it.
+    pub(super) making: Option<Making>,
     /// The client waits for a 100.
     pub(super) expects_continue: bool,
     /// Neither the client nor we mean to close after this answer.
@@ -35,9 +37,11 @@ impl Asked {
         permit: &Permit<'_>,
         head: &RequestHead<'_>,
         body: Body,
-        draining: bool,
+        serving: &Serving,
     ) -> Self {
         let call = permit.call();
+        let making = call.operation().and_then(Making::of);
+        let making = making.filter(|making| serving.policy.keeps_own() || *making == Making::Exec);
         let tunnel = match call.operation().map(Operation::stream) {
             // SECURITY: an exec that is started in the background is answered as any other request, and
             // the connection carries the next one (moby api/server/router/container/exec.go,
@@ -54,9 +58,9 @@ impl Asked {
                     call.operation(),
                     Some(Operation::ContainerAttach | Operation::ExecStart)
                 ),
-            makes_exec: call.operation() == Some(Operation::ContainerExec),
+            making,
             expects_continue: matches!(body, Body::Passing(_)) && head.expects_continue(),
-            keep_alive: head.keep_alive() && !draining,
+            keep_alive: head.keep_alive() && !serving.shared.draining(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::refuse::Refusal;
 use crate::docker::operation::BodyKind;
 use crate::docker::payload::Payload;
 use crate::docker::{Call, Method, Operation};
+use crate::facts::Findings;
 use crate::policy::{Permit, Reason, Verdict};
 use crate::wire::framing::{Meter, RequestBody, collect};
 use crate::wire::head::RequestHead;
@@ -44,11 +45,12 @@ impl Connection {
         &mut self,
         call: &Call<'_>,
         head: &RequestHead<'_>,
+        findings: &Findings,
     ) -> Result<(Option<Vec<u8>>, Option<OwnedSemaphorePermit>), Refusal> {
         if Payload::to_come(call.operation()) != Payload::Unread {
             return Ok((None, None));
         }
-        let decision = self.before_policy(call, None).decide();
+        let decision = self.before_policy(call, None, findings).decide();
         if decision.verdict != Verdict::Deny(Reason::BodyUnread) {
             return Ok((None, None));
         }

@@ -8,8 +8,9 @@ use super::connection::Connection;
 use super::entry::Entry;
 use super::forward::Outgoing;
 use super::refuse::Refusal;
+use super::target::settled;
 use crate::audit::Record;
-use crate::docker::{Call, Operation};
+use crate::docker::Call;
 use crate::facts::Findings;
 use crate::judge::Judge;
 use crate::policy::Permit;
@@ -70,12 +71,12 @@ impl Connection {
             .push(buffer.bytes().get(length..).unwrap_or_default());
 
         let call = self.read_call(&head)?;
-        let (judged, place) = self.judged_body(&call, &head).await?;
-        let permit = self.judge(call, &head, judged)?;
+        let findings = self.find(&call, &head).await?;
+        let (judged, place) = self.judged_body(&call, &head, &findings).await?;
+        let permit = self.judge(call, &head, judged, &findings)?;
         let body = self.admit_body(&permit, &head).await?;
         let entry = self.record(&permit).await?;
-        let draining = self.serving.shared.draining();
-        let outgoing = Outgoing::new(permit, &head, body, draining, place);
+        let outgoing = Outgoing::new(permit, &head, body, &self.serving, place);
         Ok(Some((outgoing, entry)))
     }
 
@@ -90,11 +91,13 @@ impl Connection {
         call: Call<'h>,
         head: &RequestHead<'h>,
         body: Option<Vec<u8>>,
+        findings: &Findings,
     ) -> Result<Permit<'h>, Refusal> {
-        let decision = self.before_policy(&call, body.as_deref()).decide();
+        let judge = self.before_policy(&call, body.as_deref(), findings);
+        let decision = judge.decide();
         decision
-            .settle(call, body)
-            .map_err(|refused| self.denied(&refused, head))
+            .settle(settled(call, findings), body)
+            .map_err(|refused| self.denied(&refused, head, findings))
     }
 
     /// The call with all that is known of it.
@@ -102,16 +105,11 @@ impl Connection {
         &'a self,
         call: &'a Call<'a>,
         body: Option<&'a [u8]>,
+        findings: &'a Findings,
     ) -> Judge<'a> {
         let serving = &*self.serving;
         let engine = serving.shared.engine.api();
-        let mut judge = Judge::new(&serving.policy, &self.caller, call, engine);
-        if call.operation().is_some_and(Operation::is_on_exec) {
-            let exec = serving
-                .house
-                .origin_of_exec(call.subject().unwrap_or_default());
-            judge = judge.findings(Findings { exec });
-        }
+        let judge = Judge::new(&serving.policy, &self.caller, call, engine).findings(findings);
         match body {
             Some(body) => judge.body(body),
             None => judge,

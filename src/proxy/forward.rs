@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::asked::Asked;
 use super::body::Body;
-use super::connection::Connection;
+use super::connection::{Connection, Serving};
 use super::dial::dial;
 use super::entry::Entry;
 use super::exchange::Next;
@@ -51,10 +51,10 @@ impl Outgoing {
         permit: Permit<'_>,
         head: &RequestHead<'_>,
         body: Body,
-        draining: bool,
+        serving: &Serving,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let asked = Asked::of(&permit, head, body, draining);
+        let asked = Asked::of(&permit, head, body, serving);
         let judged = permit.body().unwrap_or_default();
         let (framing, follows) = match body {
             Body::Passing(framing) | Body::Dropped(framing) => (framing, framing),

@@ -5,6 +5,7 @@
 
 use std::task::{Context, Poll, ready};
 
+use super::made::Making;
 use super::seat::House;
 use crate::wire::buffer::Buffer;
 use crate::wire::framing::{BadFraming, Meter, ResponseBody, collect};
@@ -17,14 +18,16 @@ const MOST: usize = 64 * 1024;
 /// The body of such an answer.
 #[derive(Debug)]
 pub(super) struct Held {
+    making: Making,
     meter: Meter,
     payload: Vec<u8>,
 }
 
 impl Held {
     /// Nothing of it has come yet.
-    pub(super) fn new(body: ResponseBody) -> Self {
+    pub(super) fn new(making: Making, body: ResponseBody) -> Self {
         Self {
+            making,
             meter: Meter::response(body),
             payload: Vec::new(),
         }
@@ -44,7 +47,7 @@ impl Held {
             pending.push(engine.inbox.bytes().get(..count).unwrap_or_default());
             engine.inbox.consume(count);
             if self.meter.is_done() {
-                house.learn_exec(&self.payload);
+                house.learn(self.making, &self.payload);
                 break;
             }
             let goes_on = pending.len() < MOST && !engine.ended;

@@ -72,6 +72,32 @@ fn say_once_that_pids_are_hidden(caller: &Caller) {
     }
 }
 
+/// The container that this very process runs in, if it is in one that can be told.
+///
+/// A container with a cgroup namespace of its own sees nothing of its id in `/proc/self/cgroup`; but the
+/// files that Docker mounts into it come from a directory that bears the id (moby
+/// `daemon/container_operations_unix.go`: hostname, hosts and resolv.conf).
+pub(crate) fn own_container() -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounted_from(&mounts).map(str::to_owned).or_else(|| {
+        let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
+        container_id(&cgroup).map(str::to_owned)
+    })
+}
+
+/// The id in the root of the mount at `/etc/hostname`, in proc_pid_mountinfo(5).
+fn mounted_from(mounts: &str) -> Option<&str> {
+    let mut lines = mounts.lines().map(|line| line.split(' ').skip(3));
+    let root = lines.find_map(|mut fields| {
+        let (root, point) = (fields.next()?, fields.next()?);
+        (point == "/etc/hostname").then_some(root)
+    })?;
+    let is_id = |part: &&str| {
+        part.len() == 64 && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    root.split('/').find(is_id)
+}
+
 /// Executable and container of the process in `process` (`/proc/<pid>`).
 fn look(process: &Path, accepted: Accepted) -> (Option<String>, Option<String>) {
     let exe = fs::read_link(process.join("exe"))

@@ -16,6 +16,7 @@ use super::asked::Asked;
 use super::departure::Departure;
 use super::forward::Outgoing;
 use super::held::Held;
+use super::made::Making;
 use super::seat::House;
 use crate::wire::framing::{BadFraming, Meter, ResponseBody};
 use crate::wire::head::{BadHead, MAX_HEAD, ResponseHead, Scan};
@@ -319,8 +320,8 @@ impl<'c> Passage<'c> {
             Connection::Close
         };
         self.status = Some(head.status());
-        if self.asked.makes_exec && head.status() == 201 {
-            self.hold(head, connection, rest);
+        if let Some(making) = self.asked.making.filter(|_| head.status() == 201) {
+            self.hold(making, head, connection, rest);
             return Ok(None);
         }
         self.engine.inbox.push(beyond);
@@ -330,7 +331,13 @@ impl<'c> Passage<'c> {
     }
 
     /// Holds an answer back: whoever reads its first byte could use what is to be learned from it.
-    fn hold(&mut self, head: &ResponseHead<'_>, connection: Connection<'_>, rest: &[u8]) {
+    fn hold(
+        &mut self,
+        making: Making,
+        head: &ResponseHead<'_>,
+        connection: Connection<'_>,
+        rest: &[u8],
+    ) {
         HEAD.with_borrow_mut(|out| {
             out.clear();
             write_head(out, head, connection);
@@ -338,7 +345,7 @@ impl<'c> Passage<'c> {
             self.down.pending.push(out);
         });
         self.engine.inbox.push(rest);
-        self.answer = Answer::Held(Box::new(Held::new(head.body())));
+        self.answer = Answer::Held(Box::new(Held::new(making, head.body())));
     }
 
     fn open_tunnel(

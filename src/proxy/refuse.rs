@@ -18,7 +18,8 @@ use super::exchange::Next;
 use super::limits::KEPT_BODIES;
 use crate::audit::{Ending, Outcome};
 use crate::docker::{Call, Malformed, Method};
-use crate::policy::Refused;
+use crate::facts::Findings;
+use crate::policy::{Reason, Refused};
 use crate::wire::framing::{BadFraming, RequestBody};
 use crate::wire::head::{BadHead, RequestHead};
 use crate::wire::write;
@@ -158,9 +159,15 @@ impl Connection {
     }
 
     /// The policy says no.
-    pub(super) fn denied(&mut self, refused: &Refused<'_>, head: &RequestHead<'_>) -> Refusal {
+    pub(super) fn denied(
+        &mut self,
+        refused: &Refused<'_>,
+        head: &RequestHead<'_>,
+        findings: &Findings,
+    ) -> Refusal {
         let Refused { call, body, reason } = refused;
-        let denial = self.before_policy(call, body.as_deref()).denial(*reason);
+        let judge = self.before_policy(call, body.as_deref(), findings);
+        let denial = judge.denial(*reason);
         self.note(
             Some(call),
             Outcome::Refused,
@@ -171,6 +178,23 @@ impl Connection {
         let mut refusal = Refusal::new(403, denial.message);
         let unread = body.is_none() && has_body(head);
         refusal.close = unread || !head.keep_alive();
+        refusal.to_head = call.method() == Method::Head;
+        refusal
+    }
+
+    /// The engine knows no such object; what it said about it is passed on.
+    pub(super) fn no_such_object(
+        &mut self,
+        call: &Call<'_>,
+        head: &RequestHead<'_>,
+        answer: &[u8],
+    ) -> Refusal {
+        let code = Reason::TargetAbsent.code();
+        self.note(Some(call), Outcome::Refused, code, 404, None);
+        let words: Option<Words> = serde_json::from_slice(answer).ok();
+        let message = words.map_or_else(|| "no such object".to_owned(), |words| words.message);
+        let mut refusal = Refusal::new(404, message);
+        refusal.close = has_body(head) || !head.keep_alive();
         refusal.to_head = call.method() == Method::Head;
         refusal
     }
@@ -329,6 +353,12 @@ fn is_out_of_files(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// An error of the engine's.
+#[derive(serde::Deserialize)]
+struct Words {
+    message: String,
 }
 
 fn has_body(head: &RequestHead<'_>) -> bool {

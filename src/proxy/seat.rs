@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::execs::Execs;
 use super::limits::{KEPT_BODIES, STANDING};
+use super::made::{Made, Making};
 use crate::facts::Origin;
 
 const BUSY: u64 = 0;
@@ -27,8 +27,8 @@ pub(super) struct House {
     standing: Arc<Semaphore>,
     /// Bodies that may be kept in memory.
     bodies: Arc<Semaphore>,
-    /// The execs that were created through the socket.
-    execs: Mutex<Execs>,
+    /// What was made through the socket.
+    made: Mutex<Made>,
 }
 
 /// One of the house's places, given back when dropped.
@@ -65,7 +65,7 @@ impl Default for House {
             taken: AtomicUsize::new(0),
             standing: Arc::new(Semaphore::new(STANDING)),
             bodies: Arc::new(Semaphore::new(KEPT_BODIES)),
-            execs: Mutex::default(),
+            made: Mutex::default(),
         }
     }
 }
@@ -81,20 +81,27 @@ impl House {
         Arc::clone(&self.standing).try_acquire_owned().ok()
     }
 
-    /// Remembers the exec that an engine's answer names.
-    pub(super) fn learn_exec(&self, answer: &[u8]) {
-        let mut execs = self.execs.lock().unwrap_or_else(PoisonError::into_inner);
-        execs.learn(answer);
+    /// Goes on from what was made before.
+    pub(super) fn remember(&self, before: Made) {
+        *self.made() = before;
     }
 
-    /// Where an exec was created.
-    pub(super) fn origin_of_exec(&self, id: &str) -> Origin {
-        let execs = self.execs.lock().unwrap_or_else(PoisonError::into_inner);
-        if execs.knows(id) {
+    /// Remembers what an engine's answer to a create names.
+    pub(super) fn learn(&self, making: Making, answer: &[u8]) {
+        self.made().learn(making, answer);
+    }
+
+    /// Where something was created.
+    pub(super) fn origin(&self, making: Making, id: &str) -> Origin {
+        if self.made().has(making, id) {
             Origin::Here
         } else {
             Origin::Elsewhere
         }
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until one more body may be kept in memory; it may for as long as the permit lives.

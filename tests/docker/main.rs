@@ -21,4 +21,5 @@ mod ready;
 mod soak;
 mod stage;
 mod streams;
+mod target;
 mod walk;

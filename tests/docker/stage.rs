@@ -241,6 +241,8 @@ fn spawn(dir: &TempDir, engine: &Path) -> Child {
         .arg(format!("unix://{}", engine.display()))
         .arg("--runtime-dir")
         .arg(at("run"))
+        .arg("--state-dir")
+        .arg(at("state"))
         .arg("--audit")
         .arg(at("audit.jsonl"))
         .stdin(Stdio::null())

@@ -28,7 +28,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Its questions go through the one door to Docker.
     (
         "engine",
-        &["docker", "proxy::dial", "proxy::listen", "wire::socket"],
+        &[
+            "docker",
+            "facts",
+            "proxy::dial",
+            "proxy::listen",
+            "wire::socket",
+        ],
     ),
     (
         "proxy",

@@ -46,4 +46,5 @@ mod godiff;
 mod limits;
 mod policies;
 mod replay;
+mod target;
 mod tunnel;

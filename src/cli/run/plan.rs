@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Arguments, Refusal};
 use crate::fleet::{self, Post};
 use crate::proxy::dial::Address;
-use crate::settings::{Docker, Environment, Settings, runtime_dir};
+use crate::settings::{Docker, Environment, Settings, runtime_dir, state_dir};
 
 /// Settings and posts that go together.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) fn plan(arguments: &Arguments) -> Result<Plan, Refusal> {
         .map_err(Refusal::Policies)?;
     for post in &posts {
         not_dockers_own(&post.socket, &settings.docker)?;
+        out_of_reach(&settings.state_dir, post)?;
     }
     Ok(Plan { settings, posts })
 }
@@ -33,6 +34,7 @@ fn settings(arguments: &Arguments, environment: &Environment) -> Result<Settings
         .map_err(|error| Refusal::Usage(error.to_string()))?;
     Ok(Settings {
         docker,
+        state_dir: state_dir(arguments.state_dir.as_deref(), environment),
         runtime_dir: runtime_dir(arguments.runtime_dir.as_deref(), environment),
         listen: arguments.listen.clone(),
         audit: arguments.audit.clone(),
@@ -56,6 +58,20 @@ fn not_dockers_own(socket: &Path, docker: &Docker) -> Result<(), Refusal> {
     Err(Refusal::Usage(format!(
         "the gate's socket {} is Docker's own address: the gate needs another path (--runtime-dir, --listen or `[socket] path`), or Docker another address (--docker)",
         socket.display()
+    )))
+}
+
+/// SECURITY: a service sees the directory of its socket, and could write itself what it owns.
+fn out_of_reach(state_dir: &Path, post: &Post) -> Result<(), Refusal> {
+    let seen = post.socket.parent().unwrap_or(&post.socket);
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if !post.loaded.policy.keeps_own() || !whole(state_dir).starts_with(whole(seen)) {
+        return Ok(());
+    }
+    Err(Refusal::Usage(format!(
+        "the state directory {} is inside of {}, which the service that uses the socket can see: choose another one with --state-dir",
+        state_dir.display(),
+        seen.display()
     )))
 }
 

@@ -1,7 +1,10 @@
 //! Opening everything, running until a signal, closing everything.
 
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -64,6 +67,7 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
     let docker = settings.docker.address.clone();
     let state = EngineState::default();
     let shared = Arc::new(Shared::new(docker.clone(), state.clone(), audit, bounds));
+    remember(&posts, &settings.state_dir, &shared)?;
     let doors: Vec<Door> = posts
         .iter()
         .zip(listeners)
@@ -90,6 +94,27 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
     drop(socket_files);
     writer.finish();
     ended.map_err(|error| machine("start a thread", &error))
+}
+
+/// Goes on from what was created through the sockets of policies that care.
+fn remember(posts: &[Post], state_dir: &Path, shared: &Shared) -> Result<(), Refusal> {
+    for post in posts.iter().filter(|post| post.loaded.policy.keeps_own()) {
+        let policy = post.loaded.policy.name();
+        let dir = state_dir.join(&**policy);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .and_then(|()| shared.remember(policy, &dir.join("made")))
+            .map_err(|error| {
+                let what = format!(
+                    "remember in {} what is created through the socket of `{policy}`, which its `own` rules need (--state-dir names another directory)",
+                    dir.display()
+                );
+                machine(&what, &error)
+            })?;
+    }
+    Ok(())
 }
 
 /// A policy and the listener of its socket.

@@ -95,6 +95,12 @@ impl Template {
         self.kind == Kind::Literal
     }
 
+    /// A path that fits, with something else at the first placeholder than what is `written` there.
+    pub(in crate::docker) fn with(&self, path: &str, written: &str, subject: &str) -> String {
+        let rest = path.get(self.head.len() + written.len()..);
+        format!("{}{subject}{}", self.head, rest.unwrap_or_default())
+    }
+
     /// Holds a decoded, canonical path against the template.
     pub(in crate::docker) fn fit<'p>(&self, path: &'p str) -> Fit<'p> {
         if self.kind == Kind::Literal {

@@ -78,6 +78,11 @@ pub(super) fn line(
         | Reason::Filter
         | Reason::FilterMalformed
         | Reason::FilterWidens
+        | Reason::Target
+        | Reason::TargetUnasked
+        | Reason::TargetAbsent
+        | Reason::TargetUnclear
+        | Reason::TargetGate
         | Reason::ApiOutside
         | Reason::ApiUnknown
         | Reason::Peer => None,

@@ -68,7 +68,7 @@ static ITSELF: [(Operation, Grade, &str); 5] = [
 /// What a target is good for by itself.
 pub(super) fn by_itself(rule: &Rule, grant: &Grant, target: &Target) -> Option<Handed> {
     let operation = target.operation;
-    let free = is_free(target);
+    let free = rule.target.is_empty() && is_free(target);
     let (grade, why) = if operation == Operation::ContainerExec {
         if free && !narrows_commands(rule.body()) {
             let why = "run any command in any container, in those with power over the host too";

@@ -327,7 +327,7 @@ fn says(key: Key, value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Says
 }
 
 /// Every element, or `None` if one of them cannot be read; all mistakes are reported.
-fn each<T>(
+pub(super) fn each<T>(
     value: &Value<'_>,
     problems: &mut Problems<'_>,
     read: impl Fn(&Value<'_>, &mut Problems<'_>) -> Option<T>,
@@ -337,7 +337,7 @@ fn each<T>(
     read.into_iter().collect()
 }
 
-fn texts(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Vec<Pattern>> {
+pub(super) fn texts(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Vec<Pattern>> {
     each(value, problems, |value, problems| {
         let text = value.text(problems)?;
         pattern(value, text, Pattern::parse(text), problems)

@@ -217,19 +217,18 @@ impl Reader<'_> {
             return Err(self.error("unknown-operation", message, label));
         }
         let wildcard = pieces.iter().any(Piece::is_wildcard);
-        let names = operation.template().placeholders().zip(&target.names);
-        for (placeholder, pattern) in names {
-            let Some(pattern) = pattern else { continue };
+        let names = target.names.iter();
+        for pattern in names.flatten() {
             // Whoever writes a bare `*` means every object.
             let every = wildcard && pattern.as_str() == "*";
             if !every && takes_id_prefix(operation) && pattern.may_match_hex() {
-                return Err(self.use_target(operation, placeholder, pattern));
+                return Err(self.use_target(operation, pattern));
             }
         }
         Ok(())
     }
 
-    fn use_target(&self, operation: Operation, name: &str, pattern: &Pattern) -> Diagnostic {
+    fn use_target(&self, operation: Operation, pattern: &Pattern) -> Diagnostic {
         let message = format!(
             "`{}` could match the ids of other objects",
             escape(pattern.as_str())
@@ -239,9 +238,10 @@ impl Reader<'_> {
             format!("for every object write `{}`", spelled(operation))
         } else {
             format!(
-                "use names with a `-`, `_` or a letter after `f`, or write `{{{name}}}` for every \
-                 object; `target.name`, which means the object itself, is not supported by this \
-                 version"
+                "in a rule of its own: allow = \"{}\" and target.name = \"{}\", which means the \
+                 object itself, however it is addressed",
+                spelled(operation),
+                escape(pattern.as_str()),
             )
         };
         self.error("use-target", message, label).help(help)

@@ -13,12 +13,14 @@ use super::condition;
 use super::document::{Kind, Problems, Table, Value};
 use super::grant;
 use super::image;
+use super::target;
 
 /// Keys of `[[rule]]`.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "allow",
     "query",
+    "target",
     "body",
     "any_exec",
     "container",
@@ -32,7 +34,7 @@ const KEYS: [&str; 13] = [
 ];
 
 /// Keys of `[[rule]]` that the language has and this version does not.
-const LATER: [&str; 3] = ["target", "visible", "observe"];
+const LATER: [&str; 2] = ["visible", "observe"];
 
 /// The longest rule name.
 const LONGEST_NAME: usize = 64;
@@ -56,6 +58,7 @@ pub(super) fn top_level(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<R
             span: entry.span.clone(),
             grants: vec![grant],
             conditions: Vec::new(),
+            target: Vec::new(),
             body: None,
             any_exec: false,
         })
@@ -121,6 +124,8 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         .map(|value| grants(&value, problems))
         .unwrap_or_default();
     let conditions = query.map(|value| condition::query(&value, &grants, problems));
+    let target = table.take("target");
+    let target = target.map(|value| target::target(&value, &grants, problems));
     let any_exec = table.take("any_exec");
     let any_exec = any_exec.is_some_and(|value| reaches_any_exec(&value, &grants, problems));
     let mut conditions = conditions.unwrap_or_default();
@@ -134,6 +139,7 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
         span,
         grants,
         conditions,
+        target: target.unwrap_or_default(),
         body,
         any_exec,
     })

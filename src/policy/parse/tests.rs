@@ -79,7 +79,7 @@ mode = 660
     6 | paht = "/images/create"
       | ^^^^ not a key of `[[rule]]`
       |
-      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `body`, `any_exec`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`, `image`
+      = help: the keys of `[[rule]]` are `name`, `allow`, `query`, `target`, `body`, `any_exec`, `container`, `exec`, `update`, `network`, `connect`, `volume`, `service`, `image`
 
     error[unknown-key]: Docker reads no query key `tt` there
      --> ci.toml:8:7
@@ -208,7 +208,7 @@ observe = true
 
 [[rule]]
 allow = "POST /containers/create"
-target.name = "web"
+visible.own = true
 
 [[test]]
 request = "POST /containers/create"
@@ -223,11 +223,11 @@ body_file = "x"
       |
       = note: ignoring it would change what the policy means
 
-    error[not-supported]: `target` is not supported by this version
+    error[not-supported]: `visible` is not supported by this version
      --> ci.toml:6:1
       |
-    6 | target.name = "web"
-      | ^^^^^^ not supported by this version
+    6 | visible.own = true
+      | ^^^^^^^ not supported by this version
       |
       = note: ignoring it would change what the policy means
 
@@ -492,7 +492,7 @@ fn patterns_that_could_match_ids_are_refused() {
     1 | allow = ["POST /containers/db/start"]
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^ Docker takes the beginning of an id here, too
       |
-      = help: use names with a `-`, `_` or a letter after `f`, or write `{id}` for every object; `target.name`, which means the object itself, is not supported by this version
+      = help: in a rule of its own: allow = "POST /containers/{id}/start" and target.name = "db", which means the object itself, however it is addressed
     "#);
     insta::assert_snapshot!(read(r#"allow = ["POST /containers/{id:*}/start"]"#), @r#"
     error[use-target]: `*` could match the ids of other objects

@@ -32,6 +32,7 @@ pub(super) fn unlisted(
             span: entry.span.clone(),
             grants: Vec::new(),
             conditions: Vec::new(),
+            target: Vec::new(),
             body: None,
             any_exec: false,
         });

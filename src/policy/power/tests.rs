@@ -572,8 +572,11 @@ fn an_exec_is_reached_from_where_it_was_created() {
             ("any_exec = false", Origin::Elsewhere, false),
         ] {
             let policy = policy(&format!("[[rule]]\n{grants}\n{lines}\n"));
-            let judge =
-                Judge::new(&policy, &caller, &call, ENGINE).findings(Findings { exec: origin });
+            let findings = Findings {
+                exec: origin,
+                ..Findings::default()
+            };
+            let judge = Judge::new(&policy, &caller, &call, ENGINE).findings(&findings);
             assert_eq!(judge.decide().allows(), allowed, "{request} {lines}");
         }
         let policy = policy(grants);

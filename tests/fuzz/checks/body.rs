@@ -74,9 +74,12 @@ fn allowed(operation: Operation, body: &[u8]) -> bool {
         let path = operation.path().replace("{id}", "x");
         let call = Call::parse("POST", &path).expect("a call");
         let caller = Caller::default();
-        let exec = Origin::Here;
+        let findings = Findings {
+            exec: Origin::Here,
+            ..Findings::default()
+        };
         let judge = Judge::new(policy, &caller, &call, Some(ApiVersion::new(1, 41)))
-            .findings(Findings { exec })
+            .findings(&findings)
             .body(body);
         let decision = judge.decide();
         if let quaygate::policy::Verdict::Deny(reason) = decision.verdict {

@@ -65,7 +65,11 @@ impl Policies {
             _ => Origin::Elsewhere,
         };
         let engine = Some(ApiVersion::new(1, 51));
-        let judge = Judge::new(policy, &somebody, &call, engine).findings(Findings { exec });
+        let findings = Findings {
+            exec,
+            ..Findings::default()
+        };
+        let judge = Judge::new(policy, &somebody, &call, engine).findings(&findings);
         let judge = match &heard.body {
             Some(body) => judge.body(body),
             None => judge,

@@ -1,0 +1,104 @@
+//! `target.KEY`: which objects a rule is about, however the client addresses them.
+//!
+//! The object is asked from the engine, judged here, and the call goes on under its full id, so that a
+//! name cannot change hands in between.
+//!
+//! * INVARIANT: nothing but an object that the engine described meets a target; an engine that does not
+//!   answer, or a question that nobody asked, meets none.
+
+use crate::diag::Span;
+use crate::docker::operation::ObjectKind;
+use crate::facts::{Found, Object};
+
+use super::decision::Reason;
+use super::image::ImagePattern;
+use super::pattern::Pattern;
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Clause {
+    /// What it says.
+    pub(super) says: Says,
+    /// As written, `target.name = "web"`, on one line.
+    pub(super) text: Box<str>,
+    /// Where its key stands.
+    pub(super) span: Span,
+}
+
+/// What a key says; any of its patterns will do.
+#[derive(Debug)]
+pub(super) enum Says {
+    /// Its own name.
+    Name(Vec<Pattern>),
+    /// The name of an image.
+    Reference(Vec<ImagePattern>),
+    /// One of its labels, as `key=value`, or `key` alone.
+    Label(Vec<Pattern>),
+    /// The image it was made from.
+    Image(Vec<ImagePattern>),
+    /// The compose project that it belongs to.
+    Project(Vec<Pattern>),
+    /// It was created through this socket.
+    Own,
+}
+
+/// The keys that make sense for a kind of object.
+pub(super) fn keys(kind: ObjectKind) -> &'static [&'static str] {
+    match kind {
+        ObjectKind::Container | ObjectKind::Exec => &["name", "label", "image", "project", "own"],
+        ObjectKind::Network => &["name", "label", "project", "own"],
+        ObjectKind::Volume => &["name", "label", "project"],
+        ObjectKind::Service => &["name", "label", "image"],
+        ObjectKind::Image => &["name", "label"],
+    }
+}
+
+/// Whether an object meets all of these; if not, why, and which one it was.
+pub(super) fn admits(clauses: &[Clause], found: &Found) -> Result<(), (Reason, Option<usize>)> {
+    if clauses.is_empty() {
+        return Ok(());
+    }
+    let object = match found {
+        Found::Unasked => return Err((Reason::TargetUnasked, None)),
+        Found::Absent => return Err((Reason::TargetAbsent, None)),
+        Found::Unclear => return Err((Reason::TargetUnclear, None)),
+        Found::Object(object) => object,
+    };
+    if let Some(missed) = clauses.iter().position(|clause| !clause.says.holds(object)) {
+        return Err((Reason::Target, Some(missed)));
+    }
+    // SECURITY: who restarts, or opens a shell in, the gate's own container is the gate.
+    let spelled = |clause: &Clause| matches!(clause.says, Says::Name(_));
+    if object.is_gate && !clauses.iter().any(spelled) {
+        return Err((Reason::TargetGate, None));
+    }
+    Ok(())
+}
+
+impl Says {
+    fn holds(&self, object: &Object) -> bool {
+        let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|p| p.matches(text));
+        match self {
+            Self::Name(patterns) => object.names.iter().any(|name| any(patterns, name)),
+            Self::Reference(patterns) => {
+                let mut names = object.names.iter();
+                names.any(|name| patterns.iter().any(|p| p.matches(name)))
+            }
+            Self::Label(patterns) => object
+                .labels
+                .iter()
+                .any(|(key, value)| any(patterns, key) || any(patterns, &format!("{key}={value}"))),
+            Self::Image(patterns) => {
+                let image = object.image.as_deref().unwrap_or_default();
+                patterns.iter().any(|pattern| pattern.matches(image))
+            }
+            Self::Project(patterns) => object
+                .project()
+                .is_some_and(|project| any(patterns, project)),
+            Self::Own => object.own,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

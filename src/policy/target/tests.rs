@@ -1,0 +1,215 @@
+//! Which objects rules are about.
+
+use crate::diag::{Source, render};
+use crate::docker::Call;
+use crate::facts::{Caller, Findings, Found, Object};
+use crate::judge::Judge;
+use crate::policy::tests::policy;
+use crate::policy::{Policy, Verdict};
+
+fn verdict(policy: &Policy, request: &str, target: Found) -> &'static str {
+    let (method, path) = request.split_once(' ').unwrap();
+    let call = Call::parse(method, path).unwrap();
+    let findings = Findings {
+        target,
+        ..Findings::default()
+    };
+    let caller = Caller::default();
+    let judge = Judge::new(policy, &caller, &call, None).findings(&findings);
+    match judge.decide().verdict {
+        Verdict::Allow(_) => "allow",
+        Verdict::Deny(reason) => reason.code(),
+    }
+}
+
+fn object(facts: &[&str]) -> Found {
+    let mut object = Object::default();
+    for fact in facts {
+        object.give(fact).unwrap();
+    }
+    Found::Object(Box::new(object))
+}
+
+#[test]
+fn a_target_is_met_by_all_of_its_keys_and_any_of_their_values() {
+    let facts: &[&str] = &[
+        "name=web-1",
+        "label=tier=front",
+        "label=autoheal=true",
+        "image=ghcr.io/acme/app:1.2",
+        "project=shop",
+        "own=true",
+    ];
+    for (lines, expected) in [
+        (r#"target.name = "web-1""#, "allow"),
+        (r#"target.name = ["db", "web-*"]"#, "allow"),
+        (r#"target.name = "web""#, "target"),
+        (r#"target.label = "autoheal=true""#, "allow"),
+        (r#"target.label = "autoheal""#, "allow"),
+        (r#"target.label = "autoheal=false""#, "target"),
+        (r#"target.label = "heal""#, "target"),
+        (r#"target.label = ["x=y", "tier=*"]"#, "allow"),
+        (r#"target.image = "ghcr.io/acme/**:*""#, "allow"),
+        (r#"target.image = "ghcr.io/acme/app:1.3""#, "target"),
+        (r#"target.project = "shop""#, "allow"),
+        (r#"target.project = "shop-2""#, "target"),
+        ("target.own = true", "allow"),
+        ("target.own = false\ntarget.name = \"web-1\"", "allow"),
+        ("target.own = true\ntarget.name = \"web-*\"", "allow"),
+        ("target.own = true\ntarget.name = \"db\"", "target"),
+        ("target.name = []", "target"),
+    ] {
+        let policy = policy(&format!(
+            "[[rule]]\nallow = \"POST /containers/{{id}}/restart\"\n{lines}\n"
+        ));
+        let request = "POST /containers/x/restart";
+        assert_eq!(
+            verdict(&policy, request, object(facts)),
+            expected,
+            "{lines}"
+        );
+        assert_ne!(verdict(&policy, request, object(&[])), "allow", "{lines}");
+        for (found, code) in [
+            (Found::Unasked, "target-unasked"),
+            (Found::Absent, "target-absent"),
+            (Found::Unclear, "target-unclear"),
+        ] {
+            assert_eq!(verdict(&policy, request, found), code, "{lines}");
+        }
+    }
+}
+
+#[test]
+fn an_image_is_named_by_its_references() {
+    let policy =
+        policy("[[rule]]\nallow = \"DELETE /images/{name}\"\ntarget.name = \"alpine:*\"\n");
+    let request = "DELETE /images/0a1b";
+    assert_eq!(
+        verdict(&policy, request, object(&["name=alpine:3"])),
+        "allow"
+    );
+    assert_eq!(
+        verdict(
+            &policy,
+            request,
+            object(&["name=debian:12", "name=docker.io/library/alpine:3"])
+        ),
+        "allow"
+    );
+    assert_eq!(
+        verdict(&policy, request, object(&["name=debian:12"])),
+        "target"
+    );
+}
+
+#[test]
+fn the_gates_own_container_is_reached_by_its_name_alone() {
+    let gate = || {
+        let mut object = Object::default();
+        object.give("name=gate").unwrap();
+        object.give("label=autoheal=true").unwrap();
+        object.is_gate = true;
+        Found::Object(Box::new(object))
+    };
+    for (lines, expected) in [
+        ("target.label = \"autoheal\"", "target-gate"),
+        ("target.name = \"gate\"", "allow"),
+    ] {
+        let policy = policy(&format!(
+            "[[rule]]\nallow = \"POST /containers/{{id}}/restart\"\n{lines}\n"
+        ));
+        assert_eq!(
+            verdict(&policy, "POST /containers/x/restart", gate()),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_rule_without_a_target_asks_nothing() {
+    let policy = policy("allow = [\"POST /containers/{id}/restart\"]\n");
+    assert_eq!(
+        verdict(&policy, "POST /containers/x/restart", Found::Unasked),
+        "allow"
+    );
+    let operation = Call::parse("POST", "/containers/x/restart")
+        .unwrap()
+        .operation();
+    assert!(!policy.asks_target(operation.unwrap()));
+    assert!(!policy.keeps_own());
+}
+
+#[test]
+fn slips_are_told_where_they_are() {
+    let wrong = |text: &str| {
+        let source = Source::new("ci.toml", text);
+        let problems = Policy::parse("ci", &source).unwrap_err();
+        render::text(&source, &problems, false)
+    };
+    insta::assert_snapshot!(wrong("[[rule]]\nallow = [\"POST /containers/create\", \"GET /containers/json\"]\ntarget.name = \"web\"\n"), @r#"
+    error[condition-fits-not]: `target` does not fit every grant of its rule
+     --> ci.toml:3:1
+      |
+    2 | allow = ["POST /containers/create", "GET /containers/json"]
+      |          -------------------------  ---------------------- names no object
+      |          |
+      |          names no object
+    3 | target.name = "web"
+      | ^^^^^^ this does not fit
+      |
+      = help: move `POST /containers/create`, `GET /containers/json` to a rule of its own
+    "#);
+    insta::assert_snapshot!(wrong("[[rule]]\nallow = \"DELETE /volumes/{name}\"\ntarget.own = true\ntarget.nmae = \"x\"\n"), @r#"
+    error[unknown-key]: which volumes were created through a socket is not remembered
+     --> ci.toml:3:8
+      |
+    3 | target.own = true
+      |        ^^^ cannot be judged by this
+
+    error[unknown-key]: unknown key `target.nmae` in `target`
+     --> ci.toml:4:8
+      |
+    4 | target.nmae = "x"
+      |        ^^^^ not a key of `target`
+      |
+      = help: the keys of `target` are `name`, `label`, `image`, `project`, `own`
+    "#);
+    insta::assert_snapshot!(wrong("[[rule]]\nallow = [\"DELETE /images/{name}\", \"DELETE /volumes/{name}\"]\ntarget.name = \"x\"\n"), @r#"
+    error[condition-fits-not]: `target.name` of an image is a reference, of anything else a name
+     --> ci.toml:3:8
+      |
+    3 | target.name = "x"
+      |        ^^^^ this rule is about both
+      |
+      = help: write a rule for each
+    "#);
+}
+
+#[test]
+fn a_policys_tests_state_facts_about_the_object() {
+    let policy = policy(
+        r#"
+[[rule]]
+name = "heal"
+allow = "POST /containers/{id}/restart"
+target.label = "autoheal=true"
+
+[[test]]
+request = "POST /containers/web/restart"
+target.labels = ["autoheal=true"]
+expect = "allow"
+
+[[test]]
+request = "POST /containers/web/restart"
+target.name = "web"
+expect = "deny"
+reason = "target"
+
+[[test]]
+request = "POST /containers/web/restart"
+expect = "deny"
+reason = "target-unasked"
+"#,
+    );
+    assert_eq!(policy.tests(), 3);
+}
