@@ -19,9 +19,9 @@ use super::upstream::{Minutes, Upstream};
 use super::verdict::Policies;
 
 /// How long anything may take that waits for no deadline of the gate.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// And what waits for one.
-const LONG_PATIENCE: Duration = Duration::from_secs(45);
+const LONG_PATIENCE: Duration = Duration::from_secs(90);
 
 /// A gate and its engine.
 pub(crate) struct Lane {

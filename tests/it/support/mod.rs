@@ -20,7 +20,7 @@ pub(crate) use inside::Inside;
 
 /// How long any test waits for any fact. Generous: the machine may be busy, and a passing test
 /// never waits that long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until `fact` holds; fails the test with `what` when it does not.
 pub(crate) fn wait_until(what: &str, mut fact: impl FnMut() -> bool) {
