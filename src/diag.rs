@@ -138,6 +138,11 @@ pub const IDS: &[(&str, &str)] = &[
     ("duplicate-grant", "the same grant is written twice"),
     ("duplicate-rule", "two rules have the same name"),
     ("empty-allow", "`allow = []` grants nothing"),
+    ("empty-target", "a target that nothing meets"),
+    (
+        "free-labels",
+        "a rule goes by labels that the policy's own client may give",
+    ),
     (
         "grant-form",
         "a grant is not of the form `METHOD[,METHOD…] PATH`",

@@ -6,6 +6,7 @@
 //! oversight; a note is what somebody should know.
 
 mod companion;
+mod labels;
 
 use crate::diag::{Diagnostic, escape};
 use crate::docker::Operation;
@@ -27,6 +28,7 @@ pub(super) fn lint(policy: &Policy) -> Vec<Diagnostic> {
     findings.extend(never_matches(policy));
     findings.extend(undescribed(policy));
     findings.extend(companion::missing(policy));
+    findings.extend(labels::free(policy));
     findings
 }
 

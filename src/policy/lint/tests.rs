@@ -270,3 +270,22 @@ body = "unchecked"
        |         ^^^^^^^^^^^^^^^^^^ granted here
     "#);
 }
+
+#[test]
+fn labels_that_the_client_chooses_itself_are_told() {
+    let create = "[[rule]]\nallow = \"POST /containers/create\"\n";
+    let heal = "[[rule]]\nname = \"heal\"\nallow = \"POST /containers/{id}/restart\"\n";
+    let ids = |text: &str| -> Vec<&'static str> {
+        let source = Source::new("ci.toml", text);
+        let found = Policy::parse("ci", &source).unwrap().findings;
+        let ids = found.iter().map(|finding| finding.id);
+        ids.filter(|id| *id == "free-labels").collect()
+    };
+    let by_label = format!("{heal}target.label = \"heal\"\n");
+    assert_eq!(ids(&format!("{create}{by_label}")), ["free-labels"]);
+    assert!(ids(&by_label).is_empty(), "nothing is created");
+    let narrowed = format!("{create}container.labels = [\"app=*\"]\n");
+    assert!(ids(&format!("{narrowed}{by_label}")).is_empty());
+    let by_name = format!("{heal}target.name = \"web-1\"\n");
+    assert!(ids(&format!("{create}{by_name}")).is_empty());
+}
