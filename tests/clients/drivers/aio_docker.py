@@ -18,7 +18,12 @@ async def main():
     version, info, listed = await asyncio.gather(client.version(), client.system.info(), client.containers.list(all=True))
     tell("three calls at once", version["Version"], info["OSType"], listed)
 
+    # It subscribes when it gets to it: only what is heard shows that it has.
     events = client.events.subscribe()
+    heard = asyncio.ensure_future(events.get())
+    while not heard.done():
+        await (await client.volumes.create({"Name": "aio"})).delete()
+        await asyncio.sleep(0.1)
     container = await client.containers.create(
         {"Image": "base", "Cmd": ["cat"], "OpenStdin": True, "StdinOnce": True, "AttachStdin": True, "AttachStdout": True},
         name="aio1",
