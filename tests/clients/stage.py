@@ -72,7 +72,16 @@ class Engine:
             ["podman", "system", "service", "--time=0", f"unix://{self.socket}"],
             env=env, stdin=subprocess.DEVNULL, stdout=open(place / "log", "w"), stderr=subprocess.STDOUT,
         )
-        wait_until("podman serves", self.socket.exists)
+        wait_until("podman serves", self.serves)
+
+    def serves(self):
+        """Whether podman answers; its socket is there a moment before it listens."""
+        if self.podman.poll() is not None:
+            raise SystemExit(f"podman ended at once:\n{(self.place / 'log').read_text()}")
+        try:
+            return self.call("GET", "/_ping")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
 
     def remove(self):
         try:
