@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::stage::{Done, Gate, IMAGE, curl, docker, engine};
 
 #[test]
-#[ignore = "needs a Docker engine and QUAYGATE_TEST_PYTHON: scripts/test --clients brings both"]
+#[ignore = "needs a Docker engine and QUAYGATE_TEST_PYTHON: scripts/test brings both"]
 fn testcontainers_of_python_start_run_and_remove_theirs() {
     let python = std::env::var("QUAYGATE_TEST_PYTHON")
         .expect("QUAYGATE_TEST_PYTHON=/path/to/python that has testcontainers");
