@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::limits::DROPPED_BODY;
 use super::passage::CONTINUE;
 use super::refuse::Refusal;
+use crate::docker::media::Media;
 use crate::docker::operation::BodyKind;
 use crate::docker::payload::Payload;
 use crate::docker::{Call, Method, Operation};
@@ -59,7 +60,7 @@ impl Connection {
         }
         // SECURITY: moby takes any charset and ignores the encoding (api/server/httputils/
         // httputils.go, `CheckForJSON`); here a body is what it says, or it is nothing.
-        if !head.content_type().is_some_and(is_json) {
+        if media(head) != Media::Json {
             let why = "the body of this request must be sent with Content-Type: application/json";
             return Err(self.bad_body(call, "content-type", why));
         }
@@ -87,7 +88,7 @@ impl Connection {
         }
         // SECURITY: dockerd lets a form's values win over the query that was judged (moby
         // daemon/server/httputils/form.go on Go's Request.ParseForm).
-        if head.content_type().is_some_and(is_form) {
+        if media(head) == Media::Form {
             let why = "form bodies are refused: Docker would let them override the query";
             return Err(self.bad_body(call, "form-body", why));
         }
@@ -176,77 +177,7 @@ fn is_empty(head: &RequestHead<'_>) -> bool {
     matches!(head.body(), RequestBody::None | RequestBody::Length(0))
 }
 
-/// Whether a `Content-Type` is JSON in UTF-8 and nothing besides.
-fn is_json(media: &[u8]) -> bool {
-    let mut parts = media.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case(b"application/json")
-        && match (parts.next(), parts.next()) {
-            (None, _) => true,
-            (Some(charset), None) => {
-                charset.eq_ignore_ascii_case(b"charset=utf-8")
-                    || charset.eq_ignore_ascii_case(b"charset=\"utf-8\"")
-            }
-            (Some(_), Some(_)) => false,
-        }
-}
-
-/// Whether a `Content-Type` names one of the two form types, whatever its parameters.
-fn is_form(media: &[u8]) -> bool {
-    let essence = media
-        .split(|byte| matches!(byte, b';' | b','))
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
-    essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        || essence
-            .get(..10)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_form, is_json};
-
-    #[test]
-    fn both_form_types_are_known_in_every_spelling() {
-        for form in [
-            "application/x-www-form-urlencoded",
-            "Application/X-WWW-Form-URLencoded ; charset=utf-8",
-            "application/x-www-form-urlencoded, application/json",
-            "multipart/form-data; boundary=x",
-            "MULTIPART/mixed",
-        ] {
-            assert!(is_form(form.as_bytes()), "{form}");
-        }
-        for other in ["application/json", "application/x-tar", "text/plain", ""] {
-            assert!(!is_form(other.as_bytes()), "{other}");
-        }
-    }
-
-    #[test]
-    fn json_is_what_says_so_and_nothing_else() {
-        for json in [
-            "application/json",
-            "Application/JSON",
-            "application/json; charset=utf-8",
-            "application/json;charset=UTF-8",
-            "application/json; charset=\"utf-8\"",
-        ] {
-            assert!(is_json(json.as_bytes()), "{json}");
-        }
-        for other in [
-            "",
-            "text/json",
-            "application/json, text/plain",
-            "application/json; charset=utf-16",
-            "application/json; charset=utf-8; charset=utf-16",
-            "application/json;",
-            "application/json; boundary=x",
-            "application/jsonp",
-            "application/x-www-form-urlencoded",
-        ] {
-            assert!(!is_json(other.as_bytes()), "{other}");
-        }
-    }
+/// What the body is called.
+fn media(head: &RequestHead<'_>) -> Media {
+    head.content_type().map_or(Media::Other, Media::of)
 }
