@@ -1,7 +1,8 @@
 //! Every request that real clients were seen to send passes the gate, and so does its answer.
 //!
-//! The policy grants every operation by name and the few query powers that the clients used, and
-//! judges no body, so what is tested is the carrying: the engine must be asked the same thing, byte for byte where bytes
+//! One policy grants every operation by name and the few query powers that the clients used, and
+//! judges no body; the other, which comes with the program, judges them all and allows what they ask
+//! for. What is tested is the carrying: the engine must be asked the same thing, byte for byte where bytes
 //! matter and in meaning where they do not.
 
 use std::collections::BTreeMap;
@@ -78,13 +79,20 @@ const REFUSED: &[(&str, &str)] = &[];
 
 #[test]
 fn every_recorded_request_reaches_docker_unchanged_in_meaning() {
+    let judging = include_str!("../../policies/docker-cli-full.toml");
+    for policy in [&*everything(), judging] {
+        reaches_docker_unchanged_in_meaning(policy);
+    }
+}
+
+fn reaches_docker_unchanged_in_meaning(policy: &str) {
     let traces = Arc::new(traces::all());
     assert!(traces.len() > 1000, "the data is there");
     let docker = {
         let traces = Arc::clone(&traces);
         FakeDocker::start(move |exchange| play(exchange, &traces))
     };
-    let gate = Gate::with_policy(&docker, &everything());
+    let gate = Gate::with_policy(&docker, policy);
     let problems = Mutex::new(Vec::new());
 
     thread::scope(|scope| {
