@@ -99,12 +99,23 @@ pub struct Record {
     pub path: String,
     /// The query as written; secret-bearing values are masked when it is rendered.
     pub query: String,
+    /// The object that it was about, where the engine was asked.
+    pub target: Option<Box<Target>>,
     /// The version prefix.
     pub api: Option<ApiVersion>,
     /// Who.
     pub client: Arc<Client>,
     /// The lines that would allow it.
     pub hint: Option<String>,
+}
+
+/// An object of the engine's, as a person and as the engine knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its full id.
+    pub id: Box<str>,
+    /// Its own name, or the first of its tags; empty if it has none.
+    pub name: Box<str>,
 }
 
 /// How a recorded call ended.

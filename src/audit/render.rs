@@ -106,6 +106,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Query::is_empty")]
     query: Query<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Object<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_version: Option<Shown<crate::docker::ApiVersion>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<Caller<'a>>,
@@ -135,6 +137,13 @@ struct Rule<'a> {
     line: usize,
 }
 
+#[derive(Serialize)]
+struct Object<'a> {
+    id: Text<'a>,
+    #[serde(skip_serializing_if = "Text::is_empty")]
+    name: Text<'a>,
+}
+
 impl<'a> Line<'a> {
     fn new(kind: &'static str, time: SystemTime, policy: &'a str) -> Self {
         Self {
@@ -150,6 +159,7 @@ impl<'a> Line<'a> {
             method: "",
             path: Text("", 0),
             query: Query(""),
+            target: None,
             api_version: None,
             client: None,
             outcome: None,
@@ -177,6 +187,10 @@ impl<'a> Line<'a> {
         self.method = record.method;
         self.path = Text(&record.path, Record::MAX_PATH);
         self.query = Query(&record.query);
+        self.target = record.target.as_deref().map(|target| Object {
+            id: Text(&target.id, Record::MAX_TEXT),
+            name: Text(&target.name, Record::MAX_TEXT),
+        });
         self.api_version = record.api.map(Shown);
         self.client = (*record.client != Client::default()).then_some(Caller(&record.client));
         self.hint = record

@@ -44,6 +44,7 @@ fn record(audit: &Audit, operation: Operation) -> Record {
         method: "POST",
         path: "/somewhere".to_owned(),
         query: String::new(),
+        target: None,
         api: None,
         client: Arc::default(),
         hint: None,
@@ -429,6 +430,10 @@ fn every_field_kind_and_outcome_is_documented() {
     full.query = "name=x".to_owned();
     full.api = Some(ApiVersion::new(1, 41));
     full.hint = Some("a line".to_owned());
+    full.target = Some(Box::new(Target {
+        id: "0".repeat(64).into(),
+        name: "web".into(),
+    }));
     full.client = Arc::new(Client {
         pid: Some(1),
         uid: Some(2),

@@ -75,7 +75,7 @@ impl Connection {
         let (judged, place) = self.judged_body(&call, &head, &findings).await?;
         let permit = self.judge(call, &head, judged, &findings)?;
         let body = self.admit_body(&permit, &head).await?;
-        let entry = self.record(&permit).await?;
+        let entry = self.record(&permit, &findings).await?;
         let outgoing = Outgoing::new(permit, &head, body, &self.serving, place);
         Ok(Some((outgoing, entry)))
     }
@@ -117,13 +117,14 @@ impl Connection {
     }
 
     /// Opens the call's entry in the audit log; a change that cannot be recorded is not made.
-    async fn record(&mut self, permit: &Permit<'_>) -> Result<Entry, Refusal> {
+    async fn record(&mut self, permit: &Permit<'_>, findings: &Findings) -> Result<Entry, Refusal> {
         let audit = self.serving.audit.clone();
         let operation = permit.call().operation();
         let record = audit.keeps(operation).then(|| {
             let mut record = self.asked(Some(permit.call()));
             let (name, line) = self.serving.policy.rule(permit.rule());
             record.rule = Some((name.into(), line));
+            record.target = findings.target.named();
             record
         });
         let opens = audit.opens(operation);
@@ -146,6 +147,7 @@ impl Connection {
             method: call.map_or("", |call| call.method().as_str()),
             path: call.map_or_else(String::new, |call| call.path().as_str().to_owned()),
             query: call.map_or_else(String::new, query_text),
+            target: None,
             api: call.and_then(Call::version),
             client: self.identity(),
             hint: None,

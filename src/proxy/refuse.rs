@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::dial::Address;
 use super::exchange::Next;
 use super::limits::KEPT_BODIES;
-use crate::audit::{Ending, Outcome};
+use crate::audit::{Ending, Outcome, Target};
 use crate::docker::{Call, Malformed, Method};
 use crate::facts::Findings;
 use crate::policy::{Reason, Refused};
@@ -168,8 +168,9 @@ impl Connection {
         let Refused { call, body, reason } = refused;
         let judge = self.before_policy(call, body.as_deref(), findings);
         let denial = judge.denial(*reason);
-        self.note(
+        self.note_about(
             Some(call),
+            findings.target.named(),
             Outcome::Refused,
             reason.code(),
             403,
@@ -249,6 +250,19 @@ impl Connection {
         status: u16,
         hint: Option<String>,
     ) {
+        self.note_about(call, None, outcome, code, status, hint);
+    }
+
+    /// The same for a call about an object that is known.
+    fn note_about(
+        &mut self,
+        call: Option<&Call<'_>>,
+        target: Option<Box<Target>>,
+        outcome: Outcome,
+        code: &'static str,
+        status: u16,
+        hint: Option<String>,
+    ) {
         let serving = Arc::clone(&self.serving);
         let operation = call.and_then(Call::operation);
         let uid = self.caller.uid;
@@ -257,6 +271,7 @@ impl Connection {
             .refuse(serving.policy.name(), operation, code, uid, || {
                 let mut record = self.asked(call);
                 record.reason = Some(code);
+                record.target = target;
                 record.hint = hint;
                 let ending = Ending {
                     outcome,

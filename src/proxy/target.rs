@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::made::Making;
 use super::refuse::Refusal;
+use crate::audit::Target;
 use crate::docker::operation::ObjectKind;
 use crate::docker::{Call, Operation};
 use crate::engine::object::{self, Finding};
@@ -55,6 +56,20 @@ impl Connection {
             Finding::Unclear => Found::Unclear,
         };
         Ok(findings)
+    }
+}
+
+impl Found {
+    /// What an audit record says of it.
+    pub(super) fn named(&self) -> Option<Box<Target>> {
+        let Self::Object(object) = self else {
+            return None;
+        };
+        let name = object.names.first().cloned();
+        Some(Box::new(Target {
+            id: object.id.clone(),
+            name: name.unwrap_or_default(),
+        }))
     }
 }
 

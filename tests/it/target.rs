@@ -153,6 +153,13 @@ fn however_it_is_addressed_the_call_is_about_the_object_that_was_judged() {
         assert!(text.contains("autoheal=true"), "{text}");
     }
     assert_eq!(engine.heard().len(), before, "nothing about another object");
+    for (decision, id, name) in [("allow", web, "web"), ("deny", db, "db")] {
+        let record = gate.wait_record(name, |record| {
+            record["target"]["name"] == name && record["kind"] == "final"
+        });
+        assert_eq!(record["target"]["id"], id);
+        assert_eq!(record["decision"], decision);
+    }
 }
 
 #[test]

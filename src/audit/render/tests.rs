@@ -18,6 +18,7 @@ fn record() -> Record {
         method: "POST",
         path: "/containers/create".to_owned(),
         query: "name=job-1".to_owned(),
+        target: None,
         api: Some(ApiVersion::new(1, 43)),
         client: Arc::new(Client {
             pid: Some(4711),
