@@ -14,6 +14,9 @@ COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/quaygate/
 # without being root.
 COPY --chown=62375:62375 run/quaygate /run/quaygate
 
+# Where policies with `own` remember what was created through their sockets.
+COPY --chown=62375:62375 var/lib/quaygate /var/lib/quaygate
+
 # A number, so that no /etc/passwd is needed, and one that nobody else uses: it tells the gate's
 # sockets apart. Docker's own socket belongs to a group of the host: `group_add` its number.
 USER 62375:62375
