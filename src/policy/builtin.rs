@@ -46,6 +46,7 @@ pub const ALL: &[Builtin] = ready![
     "ai-agent-sandbox",
     "ci-runner",
     "compose-deploy",
+    "docker-run",
     "gitlab-runner",
     "nextcloud-aio-appapi",
     "testcontainers",

@@ -1,4 +1,4 @@
-//! `ci-runner`, `ai-agent-sandbox` and `docker-cli-full` with the docker command line.
+//! `ci-runner`, `docker-run`, `ai-agent-sandbox` and `docker-cli-full` with the docker command line.
 
 use super::{exists, is_refused, ready};
 use crate::stage::{Container, IMAGE, docker, docker_with_input, engine, name};
@@ -26,6 +26,59 @@ fn ci_runner_runs_throw_away_containers() {
     docker(&socket, &["rm", &job.0]).ok();
     assert!(!exists(&job.0));
 }
+
+// === docker-run ===
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn docker_run_does_everything_with_its_own_and_nothing_with_others() {
+    let gate = ready("docker-run");
+    let socket = gate.socket();
+    let neighbour = Container::running("neighbour", &[], &["sleep", "600"]);
+
+    let said = docker(&socket, &["run", "--rm", IMAGE, "echo", "hello"]).ok();
+    assert_eq!(said, "hello\n");
+    let typed = docker_with_input(&socket, &["run", "--rm", "-i", IMAGE, "cat"], b"typed\n");
+    assert_eq!(typed.ok(), "typed\n");
+
+    let own = Container(name("own"));
+    docker(
+        &socket,
+        &["run", "-d", "--name", &own.0, IMAGE, "sleep", "600"],
+    )
+    .ok();
+    let said = docker(&socket, &["exec", &own.0, "echo", "inside"]).ok();
+    assert_eq!(said, "inside\n");
+    docker(&socket, &["logs", &own.0]).ok();
+
+    // Names change hands, and what was created here stays what it is after a restart.
+    let gate = gate.restart();
+    let socket = gate.socket();
+    for refused in [
+        &["exec", &neighbour.0, "true"][..],
+        &["logs", &neighbour.0],
+        &["stop", "--time", "0", &neighbour.0],
+        &["rm", "-f", &neighbour.0],
+        &["inspect", &neighbour.0],
+        &["cp", &format!("{}:/etc/passwd", neighbour.0), "-"],
+        &[
+            "run",
+            "--rm",
+            "--network",
+            &format!("container:{}", neighbour.0),
+            IMAGE,
+            "true",
+        ],
+    ] {
+        let done = docker(&socket, refused);
+        assert_ne!(done.code, 0, "{refused:?}: {done:?}");
+    }
+    assert!(exists(&neighbour.0));
+    docker(&socket, &["rm", "-f", &own.0]).ok();
+    assert!(!exists(&own.0));
+}
+
+// === ci-runner, refusing ===
 
 /// Flags of `docker run` that ask for something of the host, with the field or power that the refusal names.
 const ESCAPES: [(&str, &str); 30] = [

@@ -20,7 +20,7 @@ struct Maker {
     body: &'static str,
 }
 
-const MAKERS: [Maker; 7] = [
+const MAKERS: [Maker; 8] = [
     Maker {
         policy: "ai-agent-sandbox",
         create: "POST /containers/create?name=sandbox-1",
@@ -36,6 +36,11 @@ const MAKERS: [Maker; 7] = [
         policy: "compose-deploy",
         create: "POST /containers/create?name=shop-web-1",
         body: r#"{"Image":"a","HostConfig":{"NetworkMode":"shop_default"}}"#,
+    },
+    Maker {
+        policy: "docker-run",
+        create: "POST /containers/create",
+        body: r#"{"Image":"a","HostConfig":{"Memory":1,"PidsLimit":1}}"#,
     },
     Maker {
         policy: "gitlab-runner",

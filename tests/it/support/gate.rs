@@ -45,7 +45,11 @@ impl Gate {
             .arg(&runtime)
             .arg("--audit")
             .arg(&audit)
-            .args(arguments)
+            .args(arguments);
+        if !arguments.contains(&"--state-dir") {
+            command.arg("--state-dir").arg(dir.path().join("state"));
+        }
+        command
             .stdin(std::process::Stdio::null())
             .stdout(File::create(dir.path().join("stdout")).unwrap())
             .stderr(File::create(dir.path().join("stderr")).unwrap());
