@@ -10,7 +10,6 @@ use super::passage::CONTINUE;
 use super::refuse::Refusal;
 use crate::docker::media::Media;
 use crate::docker::operation::BodyKind;
-use crate::docker::payload::Payload;
 use crate::docker::{Call, Method, Operation};
 use crate::facts::Findings;
 use crate::policy::{Permit, Reason, Verdict};
@@ -41,16 +40,14 @@ enum Purpose {
 }
 
 impl Connection {
-    /// Reads the body if everything else about the call is allowed and the decision hangs on it.
+    /// Reads the body of an operation that has one, if everything else about the call is allowed and
+    /// the decision hangs on it.
     pub(super) async fn judged_body(
         &mut self,
         call: &Call<'_>,
         head: &RequestHead<'_>,
         findings: &Findings,
     ) -> Result<(Option<Vec<u8>>, Option<OwnedSemaphorePermit>), Refusal> {
-        if Payload::to_come(call.operation()) != Payload::Unread {
-            return Ok((None, None));
-        }
         let decision = self.before_policy(call, None, findings).decide();
         if decision.verdict != Verdict::Deny(Reason::BodyUnread) {
             return Ok((None, None));

@@ -11,6 +11,7 @@ use super::refuse::Refusal;
 use super::target::settled;
 use crate::audit::Record;
 use crate::docker::Call;
+use crate::docker::payload::Payload;
 use crate::facts::Findings;
 use crate::judge::Judge;
 use crate::policy::Permit;
@@ -71,8 +72,17 @@ impl Connection {
             .push(buffer.bytes().get(length..).unwrap_or_default());
 
         let call = self.read_call(&head)?;
-        let findings = self.find(&call, &head).await?;
-        let (judged, place) = self.judged_body(&call, &head, &findings).await?;
+        // Most calls hang on neither, and do not pay for the question.
+        let findings = if self.may_ask(&call) {
+            self.find(&call, &head).await?
+        } else {
+            Findings::default()
+        };
+        let (judged, place) = if Payload::to_come(call.operation()) == Payload::Unread {
+            self.judged_body(&call, &head, &findings).await?
+        } else {
+            (None, None)
+        };
         let permit = self.judge(call, &head, judged, &findings)?;
         let body = self.admit_body(&permit, &head).await?;
         let entry = self.record(&permit, &findings).await?;

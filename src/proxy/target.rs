@@ -12,6 +12,13 @@ use crate::policy::{Reason, Verdict};
 use crate::wire::head::RequestHead;
 
 impl Connection {
+    /// Whether a call is about an object of which something may have to be found out.
+    pub(super) fn may_ask(&self, call: &Call<'_>) -> bool {
+        call.operation().is_some_and(|operation| {
+            operation.is_on_exec() || self.serving.policy.asks_target(operation)
+        })
+    }
+
     /// What has to be found out about the object of a call before it can be judged.
     pub(super) async fn find(
         &mut self,
