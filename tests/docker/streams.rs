@@ -88,10 +88,8 @@ fn exec_on_a_terminal_follows_its_size() {
     let steps = [
         "expect=#",
         r"until=stty size\n::24 80",
-        "size=30x100",
-        r"until=stty size\n::30 100",
-        "size=50x132",
-        r"until=stty size\n::50 132",
+        r"size=30x100::stty size\n::30 100",
+        r"size=50x132::stty size\n::50 132",
         r"send=exit 7\n",
     ];
     let exec = on_terminal(&gate.socket(), &steps, &["exec", "-it", &container.0, "sh"]);

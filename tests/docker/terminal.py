@@ -7,14 +7,15 @@
     send=TEXT          types TEXT (\\n and the like are understood)
     size=ROWSxCOLUMNS  resizes the terminal
     size=ROWSxCOLUMNS::TEXT  the same again and again until TEXT appears: a program may not yet watch
+    size=ROWSxCOLUMNS::TYPED::TEXT  the same, and TYPED is typed each time
     until=TYPED::TEXT  types TYPED again and again until TEXT appears
 
 Prints what the terminal showed and ends with the command's status; 99 when an expectation was not
-met within half a minute.
+met within a minute.
 """
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def main():
@@ -62,12 +63,15 @@ def main():
         elif verb == "send":
             typed(argument)
         elif verb == "size":
-            size, _, wanted = argument.partition("::")
+            size, *more = argument.split("::")
+            text, wanted = ["", "", *more][-2:]
             rows, columns = size.split("x")
             end, met = time.monotonic() + PATIENCE, False
             while not met and time.monotonic() < end:
                 resize(int(rows), int(columns))
                 os.kill(pid, signal.SIGWINCH)
+                if text:
+                    typed(text)
                 met = not wanted or wait_for(wanted, 1.0)
                 if not met:  # only a change is told to all programs of the terminal
                     resize(int(rows), int(columns) - 1)
