@@ -2,9 +2,10 @@
 //!
 //! The journey of a request, file by file: `accept` takes a connection and asks the kernel who is
 //! there; `connection` waits for a head; `exchange` carries the request from top to bottom –
-//! reading it (`wire::head`, `docker::call`), judging it (`judge`), writing the audit record
-//! (`entry`), dialling Docker (`dial`) and moving bytes both ways (`forward`, `passage`, and `tunnel`
-//! after an upgrade) – or turning it away (`refuse`).
+//! reading it (`wire::head`, `docker::call`), finding out what it is about (`target`), reading the
+//! body that the decision hangs on (`body`), judging it (`judge`), writing the audit record (`entry`),
+//! dialling Docker (`dial`) and moving bytes both ways (`forward`, `passage`, and `tunnel` after an
+//! upgrade) – or turning it away (`refuse`).
 //!
 //! One task carries one client connection, with one connection to the engine that belongs to it
 //! alone: whatever goes wrong between the two can only ever reach the client that caused it.
