@@ -19,7 +19,7 @@ use crate::policy::Permit;
 use crate::wire::buffer::Buffer;
 use crate::wire::framing::RequestBody;
 use crate::wire::head::RequestHead;
-use crate::wire::relay::{End, Flow};
+use crate::wire::relay::{End, Flow, wide};
 use crate::wire::write;
 
 thread_local! {
@@ -88,11 +88,6 @@ impl Outgoing {
             place,
         }
     }
-}
-
-/// A count of bytes as the wire wants it.
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 impl Connection {

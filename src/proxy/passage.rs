@@ -20,7 +20,7 @@ use super::made::Making;
 use super::seat::House;
 use crate::wire::framing::{BadFraming, Meter, ResponseBody};
 use crate::wire::head::{BadHead, MAX_HEAD, ResponseHead, Scan};
-use crate::wire::relay::{Broken, End, Flow};
+use crate::wire::relay::{Broken, End, Flow, wide};
 use crate::wire::write::{self, Connection};
 
 /// How many bytes of a later request are read ahead while an answer is on its way.
@@ -474,11 +474,6 @@ fn is_hijack(head: &ResponseHead<'_>) -> bool {
             media.eq_ignore_ascii_case(b"application/vnd.docker.raw-stream")
                 || media.eq_ignore_ascii_case(b"application/vnd.docker.multiplexed-stream")
         })
-}
-
-/// A count of bytes as the audit log wants it.
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn answer_code(bad: BadHead) -> &'static str {

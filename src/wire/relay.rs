@@ -241,7 +241,7 @@ impl Default for Flow {
     }
 }
 
-/// A count of bytes as the audit log wants it.
-fn wide(count: usize) -> u64 {
+/// A count of bytes as heads and the audit log want it.
+pub fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
