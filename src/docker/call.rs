@@ -10,7 +10,7 @@
 //! operation with a name that is no name is refused outright, not "another path": else a rule for one
 //! operation could be met by a request that dockerd gives to another.
 
-use super::operation::Fit;
+use super::operation::{Fit, Names, Place, Template};
 use super::{ApiPath, ApiVersion, Method, Operation, Query};
 
 mod malformed;
@@ -27,6 +27,8 @@ pub struct Call<'h> {
     path: ApiPath<'h>,
     query: Query<'h>,
     operation: Option<Operation>,
+    /// Where the operation's placeholders are in the path.
+    names: Names,
     /// What stands at the first placeholder on the wire, instead of what the client wrote.
     subject: Option<Box<str>>,
 }
@@ -39,15 +41,16 @@ impl<'h> Call<'h> {
             return Err(Malformed::TargetTooLong);
         }
         let target = origin_form(target)?;
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = split_at(b'?', target).unwrap_or((target, ""));
         let path = ApiPath::parse(path)?;
         let query = Query::parse(query)?;
-        let operation = resolve(method, path.as_str())?;
+        let (operation, names) = resolve(method, path.as_str())?.unzip();
         Ok(Self {
             method,
             path,
             query,
             operation,
+            names: names.unwrap_or_default(),
             subject: None,
         })
     }
@@ -79,19 +82,24 @@ impl<'h> Call<'h> {
 
     /// The operation's placeholders with the text that stands there, decoded: `("id", "web")`.
     pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.operation.into_iter().flat_map(|operation| {
-            let template = operation.template();
-            let (first, second) = match template.fit(self.path.as_str()) {
-                Fit::Yes(first, second) => (first, second),
-                Fit::No | Fit::Unfit(_) => (None, None),
-            };
-            template.placeholders().zip(first.into_iter().chain(second))
+        let template = self.operation.map(Operation::template);
+        let placeholders = template.into_iter().flat_map(Template::placeholders);
+        placeholders.zip(self.texts().into_iter().flatten())
+    }
+
+    /// What stands at the operation's placeholders, decoded.
+    pub fn texts(&self) -> [Option<&str>; 2] {
+        let path = self.path.as_str();
+        self.names.map(|place| {
+            let [_, text, _] = place?.split(path)?;
+            Some(text)
         })
     }
 
     /// The text at the operation's first placeholder (`{id}`, `{name}`), decoded.
     pub fn subject(&self) -> Option<&str> {
-        self.names().next().map(|(_, text)| text)
+        let [subject, _] = self.texts();
+        subject
     }
 
     /// The same call about the object of this id, whatever name the client gave it.
@@ -105,11 +113,11 @@ impl<'h> Call<'h> {
 
     /// Appends `/v1.41/containers/json?all=1`, canonical, for the wire.
     pub fn write_target(&self, out: &mut Vec<u8>) {
-        let template = self.operation.map(Operation::template);
-        match (&self.subject, template, self.subject()) {
-            (Some(id), Some(template), Some(written)) => {
-                let text = template.with(self.path.as_str(), written, id);
-                self.path.write_as(&text, out);
+        let [place, _] = self.names;
+        let parts = place.and_then(|place| place.split(self.path.as_str()));
+        match (&self.subject, parts) {
+            (Some(id), Some([before, _, after])) => {
+                self.path.write_as(&format!("{before}{id}{after}"), out);
             }
             _ => self.path.write(out),
         }
@@ -142,18 +150,25 @@ fn origin_form(target: &str) -> Result<&str, Malformed> {
     Ok(path)
 }
 
+/// Splits at the first of these bytes, which is in neither part.
+fn split_at(byte: u8, text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// Finds the operation of a canonical path.
-fn resolve(method: Method, path: &str) -> Result<Option<Operation>, Malformed> {
+fn resolve(method: Method, path: &str) -> Result<Option<(Operation, Names)>, Malformed> {
     // moby `daemon/server/router/system/system.go`: `/{anyroute:.*}`.
     if method == Method::Options {
-        return Ok(Some(Operation::Options));
+        return Ok(Some((
+            Operation::Options,
+            [path.get(1..).and_then(|any| Place::of(1, any)), None],
+        )));
     }
     let Some(segments) = path.strip_prefix('/') else {
         return Ok(None);
     };
-    let first = segments
-        .split_once('/')
-        .map_or(segments, |(first, _)| first);
+    let first = split_at(b'/', segments).map_or(segments, |(first, _)| first);
     let mut found = None;
     let mut unfit = None;
     for &operation in Operation::family(first) {
@@ -163,13 +178,13 @@ fn resolve(method: Method, path: &str) -> Result<Option<Operation>, Malformed> {
         let template = operation.template();
         match template.fit(path) {
             Fit::No => {}
-            Fit::Yes(..) if template.is_literal() => return Ok(Some(operation)),
-            Fit::Yes(..) => found = Some(operation),
+            Fit::Yes(names) if template.is_literal() => return Ok(Some((operation, names))),
+            Fit::Yes(names) => found = Some((operation, names)),
             Fit::Unfit(what) => unfit = Some(what),
         }
     }
     match (found, unfit) {
-        (Some(operation), _) => Ok(Some(operation)),
+        (Some(found), _) => Ok(Some(found)),
         (None, Some(what)) => Err(what.into()),
         (None, None) => Ok(None),
     }

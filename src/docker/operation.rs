@@ -13,7 +13,7 @@ mod template;
 
 pub use query_key::{Blank, Power, QueryKey, QueryKind};
 pub use table::Operation;
-pub(super) use template::{Fit, Unfit};
+pub(super) use template::{Fit, Names, Place, Unfit};
 pub use template::{Segment, Template};
 
 use super::ApiVersion;

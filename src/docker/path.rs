@@ -63,10 +63,15 @@ impl<'h> ApiPath<'h> {
     /// The same for another text under the same version.
     pub(super) fn write_as(&self, text: &str, out: &mut Vec<u8>) {
         if let Some(version) = self.version {
-            out.extend_from_slice(format!("/v{version}").as_bytes());
+            out.extend_from_slice(b"/v");
+            version.write(out);
             if text == "/" {
                 return;
             }
+        }
+        if PLAIN.covers(text) {
+            out.extend_from_slice(text.as_bytes());
+            return;
         }
         for &byte in text.as_bytes() {
             if PLAIN.contains(byte) {
@@ -103,14 +108,15 @@ pub(super) fn unescape(high: u8, low: u8) -> Option<u8> {
 
 /// Decodes once. Borrows when nothing is escaped.
 fn decode(raw: &str) -> Result<Cow<'_, str>, Malformed> {
-    if let Some(odd) = raw.bytes().find(|&byte| !RAW.contains(byte)) {
-        return Err(if odd == b'#' {
-            Malformed::Fragment
-        } else {
-            Malformed::PathByte
-        });
+    let mut escaped = false;
+    for byte in raw.bytes() {
+        match byte {
+            b'#' => return Err(Malformed::Fragment),
+            _ if !RAW.contains(byte) => return Err(Malformed::PathByte),
+            _ => escaped |= byte == b'%',
+        }
     }
-    if memchr::memchr(b'%', raw.as_bytes()).is_none() {
+    if !escaped {
         return Ok(Cow::Borrowed(raw));
     }
     let mut text = String::with_capacity(raw.len());
@@ -137,22 +143,29 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Malformed> {
 /// Refuses what dockerd answers with a redirect to somewhere else, and trailing slashes: `/networks/`
 /// lists, `/volumes/` inspects the volume without a name.
 fn clean(text: &str) -> Result<(), Malformed> {
-    let Some(segments) = text.strip_prefix('/') else {
+    let Some(mut rest) = text.as_bytes().strip_prefix(b"/") else {
         return Err(Malformed::Target);
     };
-    if segments.is_empty() {
+    if rest.is_empty() {
         return Ok(());
     }
-    let mut segments = segments.split('/').peekable();
-    while let Some(segment) = segments.next() {
-        match segment {
-            "" if segments.peek().is_none() => return Err(Malformed::TrailingSlash),
-            "" => return Err(Malformed::EmptySegment),
-            "." | ".." => return Err(Malformed::DotSegment),
-            _ => {}
-        }
+    while let Some(end) = rest.iter().position(|&byte| byte == b'/') {
+        let (segment, after) = rest.split_at_checked(end).unwrap_or_default();
+        clean_segment(segment)?;
+        rest = after.get(1..).unwrap_or_default();
     }
-    Ok(())
+    if rest.is_empty() {
+        return Err(Malformed::TrailingSlash);
+    }
+    clean_segment(rest)
+}
+
+fn clean_segment(segment: &[u8]) -> Result<(), Malformed> {
+    match segment {
+        b"" => Err(Malformed::EmptySegment),
+        b"." | b".." => Err(Malformed::DotSegment),
+        _ => Ok(()),
+    }
 }
 
 /// The version prefix of a clean path, and where the rest begins.

@@ -76,7 +76,7 @@ impl<'h> Query<'h> {
 
     /// True when it holds no pair.
     pub fn is_empty(&self) -> bool {
-        raw_pairs(self.raw).next().is_none()
+        self.raw.bytes().all(|byte| byte == b'&')
     }
 
     /// Appends the canonical spelling for the wire, without `?`.

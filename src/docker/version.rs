@@ -56,6 +56,13 @@ impl ApiVersion {
         Some(Self::new(major, minor))
     }
 
+    /// Appends `1.41`.
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        decimal(self.major, out);
+        out.push(b'.');
+        decimal(self.minor, out);
+    }
+
     /// True when the version is one that this crate lets through.
     pub fn is_known(self) -> bool {
         (Self::OLDEST..=Self::NEWEST).contains(&self)
@@ -66,6 +73,14 @@ impl fmt::Display for ApiVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
     }
+}
+
+/// Appends a number. `format!` would be the dearest part of a path.
+fn decimal(number: u16, out: &mut Vec<u8>) {
+    if number >= 10 {
+        decimal(number / 10, out);
+    }
+    out.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
 }
 
 /// The decimal number at the front, and what follows it. `const`, because the table of operations is

@@ -129,12 +129,12 @@ impl Entry {
             let result = result.and_then(|()| admits(&PLAIN, 0, asked));
             outcome.note(rule, result, observer);
         }
-        let names = Names::of(call);
+        let names = call.texts();
         for candidate in &self.others {
             if outcome.allowed.is_some() && !observer.wants_all() {
                 break;
             }
-            let result = candidate.judge(rules, &self.guard, &names, asked);
+            let result = candidate.judge(rules, &self.guard, names, asked);
             outcome.note(candidate.rule, result, observer);
         }
         match outcome.allowed {
@@ -169,7 +169,7 @@ impl Candidate {
         &self,
         rules: &[Rule],
         guard: &Guard,
-        names: &Names<'_>,
+        names: [Option<&str>; 2],
         asked: &Asked<'_>,
     ) -> Result<(), Miss> {
         if !self.fits(names) {
@@ -195,23 +195,13 @@ impl Candidate {
         admits(rule.body(), conditions.len() + targets.len(), asked)
     }
 
-    fn fits(&self, written: &Names<'_>) -> bool {
-        let mut both = self.names.iter().zip(written.0);
+    fn fits(&self, written: [Option<&str>; 2]) -> bool {
+        let mut both = self.names.iter().zip(written);
         both.all(|(wanted, written)| match (wanted, written) {
             (None, _) => true,
             (Some(pattern), Some(text)) => pattern.matches(text),
             (Some(_), None) => false,
         })
-    }
-}
-
-/// What the call has at the operation's placeholders.
-struct Names<'c>([Option<&'c str>; 2]);
-
-impl<'c> Names<'c> {
-    fn of(call: &'c Call<'_>) -> Self {
-        let mut names = call.names().map(|(_, text)| text);
-        Self([names.next(), names.next()])
     }
 }
 

@@ -94,14 +94,16 @@ fn made_as(kind: ObjectKind) -> Option<Making> {
 /// An image is pushed by its name, and removing a name is not removing the image; a volume and an exec
 /// have nothing but what the client wrote.
 pub(super) fn settled<'h>(call: Call<'h>, findings: &Findings) -> Call<'h> {
+    let Found::Object(object) = &findings.target else {
+        return call;
+    };
     let by_name = matches!(
         call.operation(),
         Some(Operation::ImagePush | Operation::ImageDelete)
     );
-    let kind = call.operation().and_then(Operation::object);
-    match (&findings.target, kind) {
-        (_, None | Some(ObjectKind::Exec | ObjectKind::Volume)) => call,
-        (Found::Object(object), Some(_)) if !by_name => call.about(&object.id),
-        _ => call,
+    match call.operation().and_then(Operation::object) {
+        None | Some(ObjectKind::Exec | ObjectKind::Volume) => call,
+        Some(_) if by_name => call,
+        Some(_) => call.about(&object.id),
     }
 }

@@ -32,13 +32,23 @@ pub enum Segment {
 
 /// How a path fits a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::docker) enum Fit<'p> {
+pub(in crate::docker) enum Fit {
     /// Not this one.
     No,
-    /// It is this one, with this text at the placeholders.
-    Yes(Option<&'p str>, Option<&'p str>),
+    /// It is this one.
+    Yes(Names),
     /// dockerd would take it for this one, but the name is not a name (or not a reference).
     Unfit(Unfit),
+}
+
+/// Where the texts at the placeholders are in a path.
+pub(in crate::docker) type Names = [Option<Place>; 2];
+
+/// A part of a path. Small, because it is part of every call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::docker) struct Place {
+    start: u16,
+    end: u16,
 }
 
 /// What does not fit.
@@ -95,17 +105,11 @@ impl Template {
         self.kind == Kind::Literal
     }
 
-    /// A path that fits, with something else at the first placeholder than what is `written` there.
-    pub(in crate::docker) fn with(&self, path: &str, written: &str, subject: &str) -> String {
-        let rest = path.get(self.head.len() + written.len()..);
-        format!("{}{subject}{}", self.head, rest.unwrap_or_default())
-    }
-
     /// Holds a decoded, canonical path against the template.
-    pub(in crate::docker) fn fit<'p>(&self, path: &'p str) -> Fit<'p> {
+    pub(in crate::docker) fn fit(&self, path: &str) -> Fit {
         if self.kind == Kind::Literal {
             return if path == self.path {
-                Fit::Yes(None, None)
+                Fit::Yes([None, None])
             } else {
                 Fit::No
             };
@@ -116,9 +120,13 @@ impl Template {
         let Some(name) = rest.strip_prefix(self.head) else {
             return Fit::No;
         };
+        let start = self.head.len();
+        let at = Place::of;
         match self.kind {
-            Kind::Literal | Kind::Anything => Fit::Yes(Some(name), None),
-            Kind::Reference if Reference::parse(name).is_some() => Fit::Yes(Some(name), None),
+            Kind::Literal | Kind::Anything => Fit::Yes([at(start, name), None]),
+            Kind::Reference if Reference::parse(name).is_some() => {
+                Fit::Yes([at(start, name), None])
+            }
             Kind::Reference => Fit::Unfit(Unfit::Reference),
             Kind::Name | Kind::Segment if !self.middle.is_empty() => {
                 let Some((name, second)) = name.split_once(self.middle) else {
@@ -127,12 +135,13 @@ impl Template {
                 if name.contains('/') || second.contains('/') {
                     Fit::No
                 } else if is_name(name) && is_name(second) {
-                    Fit::Yes(Some(name), Some(second))
+                    let beyond = start + name.len() + self.middle.len();
+                    Fit::Yes([at(start, name), at(beyond, second)])
                 } else {
                     Fit::Unfit(Unfit::Name)
                 }
             }
-            Kind::Name | Kind::Segment if is_name(name) => Fit::Yes(Some(name), None),
+            Kind::Name | Kind::Segment if is_name(name) => Fit::Yes([at(start, name), None]),
             Kind::Segment if name.contains('/') => Fit::No,
             Kind::Name | Kind::Segment => Fit::Unfit(Unfit::Name),
         }
@@ -193,6 +202,23 @@ impl Template {
             open += 1;
         }
         ("", rest)
+    }
+}
+
+impl Place {
+    /// The place of a text that begins there. `None` beyond what a target may hold.
+    pub(in crate::docker) fn of(start: usize, text: &str) -> Option<Self> {
+        Some(Self {
+            start: start.try_into().ok()?,
+            end: (start + text.len()).try_into().ok()?,
+        })
+    }
+
+    /// What is before it, in it and after it.
+    pub(in crate::docker) fn split(self, path: &str) -> Option<[&str; 3]> {
+        let (before, rest) = path.split_at_checked(self.start.into())?;
+        let (text, after) = rest.split_at_checked((self.end - self.start).into())?;
+        Some([before, text, after])
     }
 }
 
