@@ -61,7 +61,7 @@ impl Connection {
             let why = "the body of this request must be sent with Content-Type: application/json";
             return Err(self.bad_body(call, "content-type", why));
         }
-        let encoded = |(name, _): (&str, &[u8])| name.eq_ignore_ascii_case("Content-Encoding");
+        let encoded = |(name, _): (&[u8], &[u8])| name.eq_ignore_ascii_case(b"Content-Encoding");
         if head.headers().iter().any(encoded) {
             let why = "the body of this request must be sent without Content-Encoding";
             return Err(self.bad_body(call, "content-encoding", why));

@@ -232,14 +232,14 @@ impl<'h> Headers<'h> {
     }
 
     /// Name and value of each line in order; the value without surrounding blanks.
-    pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> + use<'h> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
         let mut rest = self.lines;
         std::iter::from_fn(move || {
             let (line, after) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
             rest = after;
-            let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
-            // INVARIANT: names were read as tokens, which are ASCII.
-            let name = std::str::from_utf8(name).ok()?;
+            // Names are short: a plain loop has found the colon before a search would have begun.
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let (name, value) = line.split_at_checked(colon)?;
             Some((name, blanks_off(value.get(1..)?)))
         })
     }
@@ -247,7 +247,7 @@ impl<'h> Headers<'h> {
     /// The value of the first line with this name.
     pub fn find(&self, name: &str) -> Option<&'h [u8]> {
         self.iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 

@@ -44,7 +44,7 @@ pub fn request(
     for (name, value) in headers.iter() {
         // SECURITY: `_` and `-` are one and the same to programs that keep headers in
         // environment variables, so `Content_Length` could pass for what it is not.
-        if !ends_here(name, headers) && !name.contains('_') {
+        if !ends_here(name, headers) && !name.contains(&b'_') {
             field(out, name, value);
         }
     }
@@ -106,10 +106,10 @@ pub fn simple(
     for (name, value) in headers {
         // SECURITY: a value may have been learned from somewhere; it must not end its line.
         if !value.bytes().any(|byte| byte.is_ascii_control()) {
-            field(out, name, value.as_bytes());
+            field(out, name.as_bytes(), value.as_bytes());
         }
     }
-    field(out, "Content-Type", content_type.as_bytes());
+    field(out, b"Content-Type", content_type.as_bytes());
     content_length(out, u64::try_from(body.len()).unwrap_or(u64::MAX));
     connection.write(out);
     out.extend_from_slice(b"\r\n");
@@ -154,15 +154,15 @@ impl Connection<'_> {
             Self::Close => out.extend_from_slice(b"Connection: close\r\n"),
             Self::Upgrade(token) => {
                 out.extend_from_slice(b"Connection: Upgrade\r\n");
-                field(out, "Upgrade", token.as_bytes());
+                field(out, b"Upgrade", token.as_bytes());
             }
         }
     }
 }
 
 /// Whether a header is meant for this hop alone (RFC 9110 §7.6.1), or is one that we write anew.
-fn ends_here(name: &str, headers: Headers<'_>) -> bool {
-    let is = |known: &str| name.eq_ignore_ascii_case(known);
+fn ends_here(name: &[u8], headers: Headers<'_>) -> bool {
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     let hop = match name.len() {
         2 => is("TE"),
         4 => is("Host"),
@@ -177,19 +177,18 @@ fn ends_here(name: &str, headers: Headers<'_>) -> bool {
 }
 
 /// `Proxy-Authorization`, `Proxy-Connection` and their like.
-fn is_proxys(name: &str) -> bool {
-    name.as_bytes()
-        .get(.."Proxy-".len())
+fn is_proxys(name: &[u8]) -> bool {
+    name.get(.."Proxy-".len())
         .is_some_and(|start| start.eq_ignore_ascii_case(b"Proxy-"))
 }
 
 /// Whether a `Connection` line names this header.
-fn is_nominated(name: &str, headers: Headers<'_>) -> bool {
+fn is_nominated(name: &[u8], headers: Headers<'_>) -> bool {
     headers
         .iter()
-        .filter(|(known, _)| known.eq_ignore_ascii_case("Connection"))
+        .filter(|(known, _)| known.eq_ignore_ascii_case(b"Connection"))
         .flat_map(|(_, value)| options(value))
-        .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+        .any(|option| option.eq_ignore_ascii_case(name))
 }
 
 fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
@@ -200,8 +199,8 @@ fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

@@ -147,8 +147,9 @@ pub(super) fn answer(bytes: &[u8], to_head: bool) -> Option<Answer> {
     })
 }
 
-fn lines<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Vec<(String, Vec<u8>)> {
+fn lines<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Vec<(String, Vec<u8>)> {
+    let text = |name: &[u8]| String::from_utf8(name.to_ascii_lowercase()).unwrap();
     headers
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
+        .map(|(name, value)| (text(name), value.to_vec()))
         .collect()
 }

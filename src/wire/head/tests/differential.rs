@@ -31,12 +31,16 @@ struct Reading {
 
 const NEXT: &[u8] = b"GET /next HTTP/1.1\r\nHost: n\r\n\r\n";
 
+fn text(name: &[u8]) -> String {
+    String::from_utf8(name.to_vec()).unwrap()
+}
+
 impl Reading {
     fn ours(head: &RequestHead<'_>, body: &[u8]) -> Self {
         let fields = head
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()));
+            .map(|(name, value)| (text(&name.to_ascii_lowercase()), value.to_vec()));
         Self::new(head.method(), head.target(), fields, body)
     }
 

@@ -123,8 +123,12 @@ fn end_to_end(head: &RequestHead<'_>) -> (String, String, RequestBody, Vec<(Stri
     let fields = head
         .headers()
         .iter()
-        .filter(|(name, _)| !OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)))
-        .map(|(name, value)| (name.to_owned(), value.to_vec()))
+        .filter(|(name, _)| {
+            !OURS
+                .iter()
+                .any(|ours| ours.as_bytes().eq_ignore_ascii_case(name))
+        })
+        .map(|(name, value)| (String::from_utf8(name.to_vec()).unwrap(), value.to_vec()))
         .collect();
     (
         head.method().to_owned(),
