@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::audit::{Audit, Ending, Full, Outcome, Record};
+use super::connection::Serving;
+use crate::audit::{Ending, Full, Outcome, Record};
 
 /// An allowed call that is not finished yet.
 #[derive(Debug)]
 pub(super) struct Entry {
-    audit: Audit,
-    policy: Arc<str>,
+    serving: Arc<Serving>,
     kept: Option<Box<(Record, Instant)>>,
     outcome: Outcome,
     status: Option<u16>,
@@ -22,11 +22,10 @@ pub(super) struct Entry {
 
 impl Entry {
     /// An entry for a call that is only counted, or, with a record, written in full.
-    pub(super) fn new(audit: Audit, policy: Arc<str>, record: Option<Record>) -> Self {
+    pub(super) fn new(serving: Arc<Serving>, record: Option<Record>) -> Self {
         let kept = record.map(|record| Box::new((record, Instant::now())));
         Self {
-            audit,
-            policy,
+            serving,
             kept,
             outcome: Outcome::Aborted,
             status: None,
@@ -40,7 +39,7 @@ impl Entry {
         let Some(kept) = &mut self.kept else {
             return Ok(());
         };
-        let written = self.audit.open(&kept.0).await;
+        let written = self.serving.audit.open(&kept.0).await;
         if written.is_err() {
             kept.0.reason = Some("audit");
             self.end(Outcome::Internal, Some(503));
@@ -71,21 +70,18 @@ impl Drop for Entry {
         if std::thread::panicking() {
             self.outcome = Outcome::Internal;
         }
-        match self.kept.take() {
-            Some(kept) => {
-                let (record, started) = *kept;
-                let ending = Ending {
-                    outcome: self.outcome,
-                    status: self.status,
-                    bytes_up: self.bytes_up,
-                    bytes_down: self.bytes_down,
-                    duration: started.elapsed(),
-                };
-                self.audit.close(record, ending);
-            }
-            None => self
-                .audit
-                .pass(&self.policy, self.status, self.bytes_up, self.bytes_down),
-        }
+        let Serving { audit, policy, .. } = &*self.serving;
+        let Some(kept) = self.kept.take() else {
+            return audit.pass(policy.name(), self.status, self.bytes_up, self.bytes_down);
+        };
+        let (record, started) = *kept;
+        let ending = Ending {
+            outcome: self.outcome,
+            status: self.status,
+            bytes_up: self.bytes_up,
+            bytes_down: self.bytes_down,
+            duration: started.elapsed(),
+        };
+        audit.close(record, ending);
     }
 }

@@ -128,17 +128,16 @@ impl Connection {
 
     /// Opens the call's entry in the audit log; a change that cannot be recorded is not made.
     async fn record(&mut self, permit: &Permit<'_>, findings: &Findings) -> Result<Entry, Refusal> {
-        let audit = self.serving.audit.clone();
         let operation = permit.call().operation();
-        let record = audit.keeps(operation).then(|| {
+        let record = self.serving.audit.keeps(operation).then(|| {
             let mut record = self.asked(Some(permit.call()));
             let (name, line) = self.serving.policy.rule(permit.rule());
             record.rule = Some((name.into(), line));
             record.target = findings.target.named();
             record
         });
-        let opens = audit.opens(operation);
-        let mut entry = Entry::new(audit, Arc::clone(self.serving.policy.name()), record);
+        let opens = self.serving.audit.opens(operation);
+        let mut entry = Entry::new(Arc::clone(&self.serving), record);
         if opens && entry.announce().await.is_err() {
             return Err(Refusal::unrecorded());
         }
