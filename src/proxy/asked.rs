@@ -7,12 +7,13 @@ use crate::docker::operation::Stream;
 use crate::docker::payload::Payload;
 use crate::docker::{Method, Operation};
 use crate::policy::Permit;
-use crate::wire::head::RequestHead;
+use crate::wire::framing::ResponseBody;
+use crate::wire::head::{RequestHead, ResponseHead};
 
 /// What must be known of a request to read its answer.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts, read by name"
+    reason = "independent facts, read by name"
 )]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -22,13 +23,15 @@ pub(super) struct Asked {
     pub(super) upgrade: Option<&'static str>,
     /// An attach or exec start: an unframed 200 is a tunnel (moby
     /// `daemon/server/router/container/container_routes.go`, `postContainersAttach`).
-    pub(super) may_hijack: bool,
+    may_hijack: bool,
     /// It creates something that is to be remembered: the answer names it.
     pub(super) making: Option<Making>,
     /// The client waits for a 100.
     pub(super) expects_continue: bool,
     /// Neither the client nor we mean to close after this answer.
     pub(super) keep_alive: bool,
+    /// The client said that this is its last request.
+    pub(super) is_last: bool,
 }
 
 impl Asked {
@@ -61,7 +64,19 @@ impl Asked {
             making,
             expects_continue: matches!(body, Body::Passing(_)) && head.expects_continue(),
             keep_alive: head.keep_alive() && !serving.shared.draining(),
+            is_last: !head.keep_alive(),
         }
+    }
+
+    /// Docker's hijack without `Upgrade`: 200, no length, not chunked, and one of its two stream types.
+    pub(super) fn is_hijacked_by(&self, head: &ResponseHead<'_>) -> bool {
+        self.may_hijack
+            && head.status() == 200
+            && matches!(head.body(), ResponseBody::UntilEof)
+            && head.content_type().is_some_and(|media| {
+                media.eq_ignore_ascii_case(b"application/vnd.docker.raw-stream")
+                    || media.eq_ignore_ascii_case(b"application/vnd.docker.multiplexed-stream")
+            })
     }
 }
 

@@ -11,7 +11,7 @@ use super::connection::{Connection, Serving};
 use super::dial::dial;
 use super::entry::Entry;
 use super::exchange::Next;
-use super::passage::{Failure, Finish, Passage};
+use super::passage::{Failure, Finish, Passage, Stay};
 use super::refuse::Refusal;
 use super::tunnel::Tunnel;
 use crate::audit::Outcome;
@@ -122,11 +122,11 @@ impl Connection {
         match finish {
             Ok(Finish::Answered {
                 engine_stays,
-                client_stays,
+                client,
             }) => {
                 entry.end(Outcome::Complete, status);
                 drop(entry);
-                Ok(self.after_answer(engine_stays, client_stays).await)
+                Ok(self.after_answer(engine_stays, client).await)
             }
             Ok(Finish::Tunnel) => {
                 let down = passage.into_down();
@@ -146,14 +146,15 @@ impl Connection {
         })
     }
 
-    async fn after_answer(&mut self, engine_stays: bool, client_stays: bool) -> Next {
+    async fn after_answer(&mut self, engine_stays: bool, client: Stay) -> Next {
         if !engine_stays {
             self.engine = None;
         }
-        if client_stays {
-            return Next::Request;
+        match client {
+            Stay::Next => return Next::Request,
+            Stay::Linger => self.linger().await,
+            Stay::Close => {}
         }
-        self.linger().await;
         Next::Close
     }
 

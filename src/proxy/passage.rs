@@ -44,11 +44,23 @@ pub(super) enum Finish {
     Answered {
         /// The engine's connection can carry another request.
         engine_stays: bool,
-        /// The client's connection can carry another request.
-        client_stays: bool,
+        /// What becomes of the client's connection.
+        client: Stay,
     },
     /// The engine agreed to a tunnel; its head is on its way to the client.
     Tunnel,
+}
+
+/// What becomes of a client's connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// It can carry another request.
+    Next,
+    /// It is closed, and what the client may still send is read first: a connection that is closed
+    /// over unread bytes is reset, and the end of the answer with it (RFC 9112 §9.6).
+    Linger,
+    /// It is closed: the client wanted it, and all that it sent was read.
+    Close,
 }
 
 /// How a forwarded request ended badly.
@@ -303,7 +315,7 @@ impl<'c> Passage<'c> {
             }
             _ => {}
         }
-        if self.asked.may_hijack && is_hijack(head) {
+        if self.asked.is_hijacked_by(head) {
             return self.open_tunnel(cx, head, rest).map(Some);
         }
         let mut meter = Meter::response(head.body());
@@ -384,7 +396,7 @@ impl<'c> Passage<'c> {
         if head.status() == 100 && std::mem::take(&mut self.asked.expects_continue) {
             self.down_heads += wide(CONTINUE.len());
             self.down
-                .pass_two(cx, &mut self.client.socket, CONTINUE, &[])
+                .pass(cx, &mut self.client.socket, CONTINUE)
                 .map_err(|_| Failure::ClientGone)?;
         }
         Ok(())
@@ -401,17 +413,24 @@ impl<'c> Passage<'c> {
             out.clear();
             write_head(out, head, connection);
             self.down_heads += wide(out.len());
+            // One piece: copying a small answer costs less than a system call that gathers two.
+            out.extend_from_slice(body);
             self.down
-                .pass_two(cx, &mut self.client.socket, out, body)
+                .pass(cx, &mut self.client.socket, out)
                 .map_err(|_| Failure::ClientGone)
         })
     }
 
     fn finish(&self) -> Finish {
         let sent = self.up_state == Up::Sent;
+        let client = match self.client.inbox.is_empty() {
+            _ if self.keeps.client && sent => Stay::Next,
+            true if self.asked.is_last && sent => Stay::Close,
+            _ => Stay::Linger,
+        };
         Finish::Answered {
             engine_stays: self.keeps.engine && sent && self.engine.inbox.is_empty(),
-            client_stays: self.keeps.client && sent,
+            client,
         }
     }
 
@@ -464,16 +483,6 @@ fn write_head(out: &mut Vec<u8>, head: &ResponseHead<'_>, connection: Connection
         head.body(),
         connection,
     );
-}
-
-/// Docker's hijack without `Upgrade`: 200, no length, not chunked, and one of its two stream types.
-fn is_hijack(head: &ResponseHead<'_>) -> bool {
-    head.status() == 200
-        && matches!(head.body(), ResponseBody::UntilEof)
-        && head.content_type().is_some_and(|media| {
-            media.eq_ignore_ascii_case(b"application/vnd.docker.raw-stream")
-                || media.eq_ignore_ascii_case(b"application/vnd.docker.multiplexed-stream")
-        })
 }
 
 fn answer_code(bad: BadHead) -> &'static str {

@@ -44,16 +44,10 @@ impl End {
     /// Reads once into the inbox, up to `most` bytes in hand. `Ready(0)` is the end; `Pending` also
     /// when there is no room.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
-        let Some(room) = self.inbox.room(most) else {
+        if self.inbox.len() >= most {
             return Poll::Pending;
-        };
-        let read = self.socket.poll_read(cx, room);
-        let count = if let Poll::Ready(Ok(count)) = read {
-            count
-        } else {
-            0
-        };
-        self.inbox.filled(count);
+        }
+        let read = self.socket.poll_fill(cx, &mut self.inbox, most);
         self.ended |= matches!(read, Poll::Ready(Ok(0)));
         read
     }
@@ -198,28 +192,17 @@ impl Flow {
     }
 
     /// Writes what the sink takes now and keeps the rest.
-    fn pass(
+    pub fn pass(
         &mut self,
         cx: &mut Context<'_>,
         sink: &mut Socket,
         bytes: &[u8],
     ) -> Result<(), Broken> {
-        self.pass_two(cx, sink, bytes, &[])
-    }
-
-    /// The same for two pieces (a head and the beginning of its body), in one system call.
-    pub fn pass_two(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &mut Socket,
-        first: &[u8],
-        second: &[u8],
-    ) -> Result<(), Broken> {
-        if first.is_empty() && second.is_empty() {
+        if bytes.is_empty() {
             return Ok(());
         }
         let taken = if self.pending.is_empty() {
-            match sink.poll_write_two(cx, first, second) {
+            match sink.poll_write(cx, bytes) {
                 Poll::Ready(Ok(count)) if count > 0 => count,
                 Poll::Ready(_) => return Err(Broken::Sink),
                 Poll::Pending => 0,
@@ -228,9 +211,7 @@ impl Flow {
             0
         };
         self.written += wide(taken);
-        self.pending.push(first.get(taken..).unwrap_or_default());
-        let taken = taken.saturating_sub(first.len());
-        self.pending.push(second.get(taken..).unwrap_or_default());
+        self.pending.push(bytes.get(taken..).unwrap_or_default());
         Ok(())
     }
 }

@@ -1,16 +1,18 @@
 //! One end of a connection: a Unix or TCP stream, polled directly.
 //!
 //! Polled rather than awaited, because one task watches both ends of an exchange at once, and
-//! because tokio's `poll_read` spares the extra `EAGAIN` read that readiness plus `try_read` costs.
+//! because the loops here know what a system call left behind: see [`Socket::poll_io`].
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
+
+use super::buffer::Buffer;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -23,37 +25,79 @@ pub enum Socket {
 
 impl Socket {
     /// Reads what is there; 0 is the end.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut into = ReadBuf::new(room);
-        let done = match self {
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut into),
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut into),
-        };
-        done.map_ok(|()| into.filled().len())
+    pub fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Interest::READABLE, |fd| receive(fd, room))
+    }
+
+    /// The same into a buffer of which less than `most` bytes are in hand. Most polls find nothing,
+    /// so memory is borrowed only when there is something to put into it.
+    pub fn poll_fill(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Interest::READABLE, |fd| {
+            let read = receive(fd, buffer.room(most).unwrap_or_default());
+            buffer.filled(read.as_ref().map_or(0, |moved| moved.count));
+            read
+        })
     }
 
     /// Writes what fits.
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Interest::WRITABLE, |fd| {
+            let count = send(fd, bytes, SendFlags::NOSIGNAL)?;
+            Ok(Moved {
+                count,
+                is_all: count == bytes.len(),
+            })
+        })
+    }
+
+    /// One system call when the socket is ready for it.
+    ///
+    /// A call that moved less than it could has left the socket drained, or full (epoll(7)): to take
+    /// note of that spares the next call, which would only be told `EAGAIN`.
+    fn poll_io(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<Moved>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_ready(cx, interest))?;
+            let mut count = None;
+            let once = || {
+                let moved = call(self.as_fd())?;
+                count = Some(moved.count);
+                if moved.is_all || moved.count == 0 {
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+            };
+            let tried = match self {
+                Self::Unix(stream) => stream.try_io(interest, once),
+                Self::Tcp(stream) => stream.try_io(interest, once),
+            };
+            match (count, tried) {
+                (Some(count), _) => return Poll::Ready(Ok(count)),
+                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                // It was not ready after all.
+                (None, _) => {}
+            }
         }
     }
 
-    /// Writes what fits of two pieces in one call.
-    pub fn poll_write_two(
-        &mut self,
-        cx: &mut Context<'_>,
-        first: &[u8],
-        second: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if second.is_empty() {
-            return self.poll_write(cx, first);
-        }
-        let pieces = [IoSlice::new(first), IoSlice::new(second)];
-        match self {
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, &pieces),
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &pieces),
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        match (self, interest.is_readable()) {
+            (Self::Unix(stream), true) => stream.poll_read_ready(cx),
+            (Self::Unix(stream), false) => stream.poll_write_ready(cx),
+            (Self::Tcp(stream), true) => stream.poll_read_ready(cx),
+            (Self::Tcp(stream), false) => stream.poll_write_ready(cx),
         }
     }
 
@@ -73,6 +117,22 @@ impl Socket {
             Err(_) => true,
         }
     }
+}
+
+/// What one system call moved.
+struct Moved {
+    count: usize,
+    /// As much as it was asked to.
+    is_all: bool,
+}
+
+fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> rustix::io::Result<Moved> {
+    let most = room.len();
+    let (count, _) = recv(fd, room, RecvFlags::empty())?;
+    Ok(Moved {
+        count,
+        is_all: count == most,
+    })
 }
 
 impl AsFd for Socket {
