@@ -47,7 +47,7 @@ complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l format -d 'H
 json\t'For programs: one JSON document with a versioned schema'"
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l body -d 'A file with the request\'s JSON body, or `-` for standard input' -r
-complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l given -d 'A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true' -r
+complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l given -d 'A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true; about the container in a connect\'s body: connect.container.name=… and so on' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l uid -d 'The user id of the caller [default: one that the policy lets in]' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l gid -d 'The group id of the caller' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand explain" -l format -d 'How the answer is written' -r -f -a "text\t'For people'

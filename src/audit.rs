@@ -101,6 +101,8 @@ pub struct Record {
     pub query: String,
     /// The object that it was about, where the engine was asked.
     pub target: Option<Box<Target>>,
+    /// The container that the body of a connect or disconnect named, where the engine was asked.
+    pub connected: Option<Box<Target>>,
     /// The version prefix.
     pub api: Option<ApiVersion>,
     /// Who.

@@ -28,6 +28,8 @@ pub struct Findings {
     pub exec: Origin,
     /// The object that the call is about; for an exec, its container.
     pub target: Found,
+    /// The container that the body of a connect or disconnect names.
+    pub connected: Found,
 }
 
 /// What the engine said about an object.

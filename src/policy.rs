@@ -208,6 +208,11 @@ impl Policy {
         self.index.asks_target(operation)
     }
 
+    /// Whether the container that the body of such a call names must be known before it can be judged.
+    pub fn asks_connected(&self, operation: Operation) -> bool {
+        self.index.asks_connected(operation)
+    }
+
     /// Whether some rule is about what was created through the policy's socket.
     pub fn keeps_own(&self) -> bool {
         self.keeps_own
@@ -252,6 +257,7 @@ impl Policy {
             payload: facts.payload,
             exec: facts.findings.exec,
             target: &facts.findings.target,
+            connected: &facts.findings.connected,
             version: call.path().version().or(facts.engine),
         };
         self.index.judge(&self.rules, call, &asked, observer)

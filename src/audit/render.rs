@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use super::ledger::{Passed, Summed};
-use super::{Client, Ending, Record, redact};
+use super::{Client, Ending, Record, Target, redact};
 use crate::docker::Operation;
 
 /// Appends the opening record of a call.
@@ -108,6 +108,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Object<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    connected: Option<Object<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_version: Option<Shown<crate::docker::ApiVersion>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<Caller<'a>>,
@@ -160,6 +162,7 @@ impl<'a> Line<'a> {
             path: Text("", 0),
             query: Query(""),
             target: None,
+            connected: None,
             api_version: None,
             client: None,
             outcome: None,
@@ -187,10 +190,12 @@ impl<'a> Line<'a> {
         self.method = record.method;
         self.path = Text(&record.path, Record::MAX_PATH);
         self.query = Query(&record.query);
-        self.target = record.target.as_deref().map(|target| Object {
+        let object = |target: &'a Target| Object {
             id: Text(&target.id, Record::MAX_TEXT),
             name: Text(&target.name, Record::MAX_TEXT),
-        });
+        };
+        self.target = record.target.as_deref().map(object);
+        self.connected = record.connected.as_deref().map(object);
         self.api_version = record.api.map(Shown);
         self.client = (*record.client != Client::default()).then_some(Caller(&record.client));
         self.hint = record

@@ -45,6 +45,7 @@ fn record(audit: &Audit, operation: Operation) -> Record {
         path: "/somewhere".to_owned(),
         query: String::new(),
         target: None,
+        connected: None,
         api: None,
         client: Arc::default(),
         hint: None,

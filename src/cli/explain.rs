@@ -20,7 +20,7 @@ use super::text::{Piece, Style, Text, piece, plain};
 use crate::diag::Source;
 use crate::docker::operation::Risk;
 use crate::docker::{ApiVersion, Call, Malformed, Operation};
-use crate::facts::{Caller, Findings, Found, Object};
+use crate::facts::{Caller, Findings};
 use crate::fleet::{self, Loaded};
 use crate::judge::Judge;
 use crate::policy::trace::Step;
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     body: Option<String>,
 
-    /// A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true
+    /// A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true; about the container in a connect's body: connect.container.name=… and so on
     #[arg(long, value_name = "FACT")]
     given: Vec<String>,
 
@@ -130,20 +130,12 @@ fn read_body(file: &str) -> io::Result<Vec<u8>> {
 
 /// What `--given` states.
 fn given(facts: &[String]) -> Result<Findings, String> {
-    let mut object = Object::default();
+    let mut findings = Findings::default();
     for fact in facts {
         let complaint = |bad| format!("`--given {fact}`: {bad}");
-        object.give(fact).map_err(complaint)?;
+        findings.give(fact).map_err(complaint)?;
     }
-    let target = if facts.is_empty() {
-        Found::Unasked
-    } else {
-        Found::Object(Box::new(object))
-    };
-    Ok(Findings {
-        target,
-        ..Findings::default()
-    })
+    Ok(findings)
 }
 
 fn judged(
@@ -174,12 +166,9 @@ fn judged(
             on: On::of(reason),
             rule: Some(RuleAt::of(policy, rule)),
         },
-        (_, Verdict::Deny(Reason::TargetUnasked)) => Outcome::Depends {
-            on: On::Target,
-            rule: None,
-        },
-        (Verdict::Deny(Reason::BodyUnread), Verdict::Deny(_)) => Outcome::Depends {
-            on: On::Body,
+        (_, Verdict::Deny(reason @ (Reason::TargetUnasked | Reason::ConnectUnasked)))
+        | (Verdict::Deny(reason @ Reason::BodyUnread), Verdict::Deny(_)) => Outcome::Depends {
+            on: On::of(reason),
             rule: None,
         },
         (_, Verdict::Deny(reason)) => Outcome::Refused {
@@ -236,12 +225,17 @@ enum On {
     Body,
     Exec,
     Target,
+    Connected,
 }
 
 impl On {
     fn of(reason: Reason) -> Self {
         if reason == Reason::ForeignExec {
             Self::Exec
+        } else if reason == Reason::TargetUnasked {
+            Self::Target
+        } else if reason == Reason::ConnectUnasked {
+            Self::Connected
         } else {
             Self::Body
         }
@@ -252,6 +246,7 @@ impl On {
             Self::Body => "body",
             Self::Exec => "exec",
             Self::Target => "target",
+            Self::Connected => "connected",
         }
     }
 
@@ -263,6 +258,9 @@ impl On {
             }
             Self::Target => {
                 "on the object: state what is known of it, for example --given name=web --given label=KEY=VALUE"
+            }
+            Self::Connected => {
+                "on the container that its body names: state what is known of it, for example --given connect.container.name=web"
             }
         }
     }
@@ -356,7 +354,7 @@ impl Answer {
                         text.gap()
                             .say("one that asks for nothing, `{}`, is refused");
                     }
-                    (On::Exec | On::Target, rule) => {
+                    (On::Exec | On::Target | On::Connected, rule) => {
                         text.gap()
                             .table(2, rule.iter().map(|rule| line_of(source, rule)).collect());
                     }

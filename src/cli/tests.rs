@@ -141,7 +141,7 @@ fn the_help_of_explain() {
 
     Options:
           --body <FILE>      A file with the request's JSON body, or `-` for standard input
-          --given <FACT>     A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true
+          --given <FACT>     A fact about the object that the request names: name=…, label=KEY=VALUE, image=…, project=… or own=true; about the container in a connect's body: connect.container.name=… and so on
           --uid <N>          The user id of the caller [default: one that the policy lets in]
           --gid <N>          The group id of the caller
           --format <FORMAT>  How the answer is written [default: text] [possible values: text, json]

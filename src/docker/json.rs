@@ -19,7 +19,7 @@ mod reader;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use reader::parse;
+pub use reader::{parse, place};
 
 /// The deepest nesting of lists and objects. Docker's own bodies need less than ten.
 pub const DEEPEST: usize = 64;

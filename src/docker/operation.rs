@@ -14,7 +14,7 @@ mod template;
 pub use query_key::{Blank, Power, QueryKey, QueryKind};
 pub use table::Operation;
 pub(super) use template::{Fit, Names, Place, Unfit};
-pub use template::{Segment, Template};
+pub use template::{Segment, Template, is_name};
 
 use super::ApiVersion;
 

@@ -37,6 +37,7 @@ use super::json::{self, BadJson, Object};
 
 pub use listing::{Field, fields};
 pub use mount::{Mount, Source};
+pub use networking::connecting;
 pub use power::Power;
 pub use profile::Profile;
 

@@ -1,6 +1,6 @@
 //! Stated facts about an object, for judging without an engine: `label=autoheal=true`.
 
-use super::Object;
+use super::{Findings, Found, Object};
 
 /// Why a stated fact cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,27 @@ pub enum BadGiven {
     /// `own` is yes or no.
     #[error("`own` is `true` or `false`")]
     NoBoolean,
+}
+
+/// What stands before facts about the container that a connect's body names.
+const CONNECTED: &str = "connect.container.";
+
+impl Findings {
+    /// Adds a stated fact: about the object of the call, or after `connect.container.` about the
+    /// container that its body names.
+    pub fn give(&mut self, fact: &str) -> Result<(), BadGiven> {
+        let (found, fact) = match fact.strip_prefix(CONNECTED) {
+            Some(fact) => (&mut self.connected, fact),
+            None => (&mut self.target, fact),
+        };
+        let mut object = match std::mem::take(found) {
+            Found::Object(object) => object,
+            Found::Unasked | Found::Absent | Found::Unclear => Box::default(),
+        };
+        object.give(fact)?;
+        *found = Found::Object(object);
+        Ok(())
+    }
 }
 
 impl Object {

@@ -18,7 +18,7 @@ use super::decision::{Reason, Verdict};
 use super::parse::document::{Kind, Problems, Table, Value};
 
 /// Keys of `[[test]]`.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "request",
     "body",
@@ -30,6 +30,7 @@ const KEYS: [&str; 11] = [
     "uid",
     "gid",
     "target",
+    "connect",
 ];
 
 /// Keys of `[[test]]` that the language has and this version does not.
@@ -133,6 +134,9 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
     let target = table
         .take("target")
         .and_then(|value| stated(&value, problems));
+    let connected = table
+        .take("connect")
+        .and_then(|value| stated_connected(&value, problems));
     table.finish(&KEYS, &LATER, problems);
     let request = request.and_then(|value| request_line(&value, problems));
     let expect = expect.and_then(|value| expectation(&value, reason, rule, problems));
@@ -150,16 +154,25 @@ fn case(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Case> {
             pid: None,
         },
         findings: Findings {
-            target: target.map_or(Found::Unasked, |object| Found::Object(Box::new(object))),
+            target: target.unwrap_or_default(),
+            connected: connected.unwrap_or_default(),
             ..Findings::default()
         },
     })
 }
 
+/// Decodes `connect.container.KEY`: what the test states about the container that its body names.
+fn stated_connected(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Found> {
+    let mut table = value.table(problems)?.prefixed("connect");
+    let container = table.take("container");
+    table.finish(&["container"], &[], problems);
+    stated(&container?, problems)
+}
+
 /// Decodes `target.KEY`: what the test states about the object that its request names.
-fn stated(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Object> {
+fn stated(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Found> {
     const KEYS: [&str; 6] = ["name", "label", "labels", "image", "project", "own"];
-    let mut table = value.table(problems)?.prefixed("target");
+    let mut table = value.table(problems)?.prefixed(&value.key);
     let mut object = Object::default();
     for key in KEYS {
         let Some(value) = table.take(key) else {
@@ -181,7 +194,7 @@ fn stated(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<Object> {
         }
     }
     table.finish(&KEYS, &[], problems);
-    Some(object)
+    Some(Found::Object(Box::new(object)))
 }
 
 /// `body`, or the content of `body_file`, under `content_type`.

@@ -80,6 +80,8 @@ pub(super) struct Asked<'a> {
     pub(super) exec: Origin,
     /// The object that the call is about.
     pub(super) target: &'a Found,
+    /// The container that the body of a connect names.
+    pub(super) connected: &'a Found,
     /// The API version, once known.
     pub(super) version: Option<ApiVersion>,
 }

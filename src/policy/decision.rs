@@ -40,6 +40,9 @@ pub enum Reason {
     TargetUnclear,
     /// The object is the gate's own container.
     TargetGate,
+    /// The rule is about certain containers in a connect's body, and the engine has not been asked
+    /// which one this is.
+    ConnectUnasked,
     /// The exec was not created through this socket, as far as is remembered.
     ForeignExec,
     /// A body uses a power that no rule admits.
@@ -164,6 +167,7 @@ impl Reason {
         Self::TargetAbsent,
         Self::TargetUnclear,
         Self::TargetGate,
+        Self::ConnectUnasked,
         Self::ForeignExec,
         Self::BodyPower(payload::Power::Privileged),
         Self::BodyPower(payload::Power::UnmaskPaths),
@@ -238,6 +242,7 @@ impl Reason {
             Self::TargetAbsent => "target-absent",
             Self::TargetUnclear => "target-unclear",
             Self::TargetGate => "target-gate",
+            Self::ConnectUnasked => "connect-unasked",
             Self::ForeignExec => "foreign-exec",
             Self::BodyPower(power) => power.code(),
             Self::Body => "body",
@@ -272,6 +277,9 @@ impl Reason {
             Self::TargetAbsent => "Docker has no such object",
             Self::TargetUnclear => "which object it is could not be found out",
             Self::TargetGate => "it is the container of the gate itself",
+            Self::ConnectUnasked => {
+                "it depends on the container in the body, and the engine was not asked"
+            }
             Self::ForeignExec => "the exec was not created through this socket",
             Self::BodyPower(_) => "the body uses a power that no rule admits",
             Self::Body => "a condition on the body does not hold",
@@ -313,7 +321,7 @@ impl Reason {
             | Self::BodyUnread => 4,
             Self::ApiOutside | Self::ApiUnknown | Self::Peer => 5,
             // First of all: whoever hears it asks the engine, and judges again.
-            Self::TargetUnasked => 6,
+            Self::TargetUnasked | Self::ConnectUnasked => 6,
         }
     }
 }

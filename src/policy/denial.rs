@@ -136,12 +136,17 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
             );
         }
         (Reason::Target, Some(text)) => {
-            message.push_str("its object does not meet `");
+            // The clause says which of the two it is about.
+            message.push_str(if text.starts_with("connect.") {
+                "the container that its body names does not meet `"
+            } else {
+                "its object does not meet `"
+            });
             escape::push(message, text, LONGEST_QUOTE);
             message.push('`');
         }
         (Reason::TargetGate, _) => message
-            .push_str("it is about quaygate's own container, which only `target.name` can name"),
+            .push_str("it is about quaygate's own container, which only the key `name` can name"),
         (Reason::ForeignExec, _) => message
             .push_str("no exec of this id was created through this socket since quaygate started"),
         (Reason::Power(power), _) => {

@@ -25,6 +25,8 @@ struct Entry {
     guard: Guard,
     /// Some rule has a target.
     asks_target: bool,
+    /// Some rule looks at the container that the body names.
+    asks_connected: bool,
     /// The first rule that grants the operation whole and without conditions.
     open: Option<RuleRef>,
     /// Rules without conditions for one name each: a thousand of them are one lookup.
@@ -51,6 +53,7 @@ impl Index {
                 };
                 let entry = slot.get_or_insert_with(|| Entry::new(target.operation));
                 entry.asks_target |= !rule.target.is_empty();
+                entry.asks_connected |= !rule.body().connected.is_empty();
                 match target.exact() {
                     Some(name) if rule.is_plain() => {
                         entry.exact.entry(name.into()).or_insert(rule_ref);
@@ -70,10 +73,13 @@ impl Index {
 
     /// Whether some rule about the operation has a target.
     pub(super) fn asks_target(&self, operation: Operation) -> bool {
-        let entry = self.entries.get(slot(operation));
-        entry
-            .and_then(Option::as_ref)
-            .is_some_and(|entry| entry.asks_target)
+        self.entry(operation).is_some_and(|entry| entry.asks_target)
+    }
+
+    /// Whether some rule about the operation looks at the container that the body names.
+    pub(super) fn asks_connected(&self, operation: Operation) -> bool {
+        let entry = self.entry(operation);
+        entry.is_some_and(|entry| entry.asks_connected)
     }
 
     /// Judges a call of a known operation.
@@ -84,11 +90,14 @@ impl Index {
         asked: &Asked<'_>,
         observer: &mut impl Observer,
     ) -> Decision {
-        let entry = self.entries.get(slot(asked.operation));
-        match entry.and_then(Option::as_ref) {
+        match self.entry(asked.operation) {
             Some(entry) => entry.judge(rules, call, asked, observer),
             None => Decision::deny(Reason::NoRule),
         }
+    }
+
+    fn entry(&self, operation: Operation) -> Option<&Entry> {
+        self.entries.get(slot(operation))?.as_ref()
     }
 }
 
@@ -97,6 +106,7 @@ impl Entry {
         Self {
             guard: Guard::of(operation),
             asks_target: false,
+            asks_connected: false,
             open: None,
             exact: HashMap::new(),
             others: Vec::new(),
@@ -192,7 +202,9 @@ impl Candidate {
             reason,
             condition: number(clause.map(|clause| conditions.len() + clause)),
         })?;
-        admits(rule.body(), conditions.len() + targets.len(), asked)
+        let (body, parts) = (rule.body(), conditions.len() + targets.len());
+        admits(body, parts, asked)?;
+        connects(body, parts + body.clauses.len(), asked)
     }
 
     fn fits(&self, written: [Option<&str>; 2]) -> bool {
@@ -221,6 +233,17 @@ fn admits(rule: &BodyRule, conditions: usize, asked: &Asked<'_>) -> Result<(), M
     Err(Miss {
         reason: obstacle.reason,
         condition: number(obstacle.clause.map(|clause| conditions + clause)),
+    })
+}
+
+/// Whether a rule with so many conditions is about the container that the body names.
+fn connects(rule: &BodyRule, conditions: usize, asked: &Asked<'_>) -> Result<(), Miss> {
+    let named = asked.payload.body();
+    let named = named.and_then(|body| body.profile.container.as_deref());
+    let admitted = target::admits_connected(&rule.connected, asked.connected, named);
+    admitted.map_err(|(reason, clause)| Miss {
+        reason,
+        condition: number(clause.map(|clause| conditions + clause)),
     })
 }
 

@@ -87,8 +87,11 @@ struct Draft {
 
 impl Draft {
     fn finish(self, name: &str) -> (Policy, Vec<Case>) {
-        let mut targets = self.rules.iter().flat_map(|rule| &rule.target);
-        let keeps_own = targets.any(|clause| matches!(clause.says, Says::Own));
+        let own = |rule: &Rule| {
+            rule.objects()
+                .any(|clause| matches!(clause.says, Says::Own))
+        };
+        let keeps_own = self.rules.iter().any(own);
         let policy = Policy {
             name: Arc::from(name),
             description: self.description,

@@ -21,6 +21,7 @@ use crate::docker::payload::{self, BadBody, Body, Payload, Stray, Use, Why};
 use super::decision::Reason;
 use super::image::ImagePattern;
 use super::pattern::Pattern;
+use super::target;
 use want::Want;
 
 /// What a rule says about bodies.
@@ -28,6 +29,10 @@ use want::Want;
 pub(super) struct BodyRule {
     /// What the keys of its tables say, in the order of the file.
     pub(super) clauses: Vec<Clause>,
+    /// What the container must be that a connect names.
+    ///
+    /// INVARIANT: empty if bodies are left unchecked.
+    pub(super) connected: Vec<target::Clause>,
     /// `body = "unchecked"`.
     pub(super) unchecked: bool,
 }
@@ -123,6 +128,7 @@ pub(super) enum Hindrance<'f> {
 /// The rule of whoever says nothing.
 pub(super) static PLAIN: BodyRule = BodyRule {
     clauses: Vec::new(),
+    connected: Vec::new(),
     unchecked: false,
 };
 

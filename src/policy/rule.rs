@@ -100,14 +100,21 @@ impl Rule {
         self.body.as_ref().unwrap_or(&PLAIN)
     }
 
+    /// What it says about objects, those included that a body names.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &target::Clause> {
+        self.target.iter().chain(&self.body().connected)
+    }
+
     /// Text and place of its conditions, and of what it says about objects and bodies, in this order.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Span)> {
         let conditions = self.conditions.iter();
         let targets = self.target.iter();
         let clauses = self.body().clauses.iter();
+        let connected = self.body().connected.iter();
         conditions
             .map(|condition| (&*condition.text, &condition.span))
             .chain(targets.map(|clause| (&*clause.text, &clause.span)))
             .chain(clauses.map(|clause: &Clause| (&*clause.text, &clause.span)))
+            .chain(connected.map(|clause| (&*clause.text, &clause.span)))
     }
 }

@@ -1,4 +1,5 @@
-//! `target.KEY`: which objects a rule is about, however the client addresses them.
+//! `target.KEY`: which objects a rule is about, however the client addresses them, and
+//! `connect.container.KEY`: which containers it connects to a network or disconnects from one.
 //!
 //! The object is asked from the engine, judged here, and the call goes on under its full id, so that a
 //! name cannot change hands in between.
@@ -73,6 +74,24 @@ pub(super) fn admits(clauses: &[Clause], found: &Found) -> Result<(), (Reason, O
         return Err((Reason::TargetGate, None));
     }
     Ok(())
+}
+
+/// The same for the container that the body of a connect names.
+pub(super) fn admits_connected(
+    clauses: &[Clause],
+    found: &Found,
+    named: Option<&str>,
+) -> Result<(), (Reason, Option<usize>)> {
+    match found {
+        _ if clauses.is_empty() => Ok(()),
+        Found::Unasked => Err((Reason::ConnectUnasked, None)),
+        // INVARIANT: what the engine described is what the body names, by the full id. One that is
+        // merely stated has none.
+        Found::Object(object) if !object.id.is_empty() && named != Some(&*object.id) => {
+            Err((Reason::TargetUnclear, None))
+        }
+        Found::Object(_) | Found::Absent | Found::Unclear => admits(clauses, found),
+    }
 }
 
 impl Says {

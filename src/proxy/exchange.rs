@@ -73,16 +73,20 @@ impl Connection {
 
         let call = self.read_call(&head)?;
         // Most calls hang on neither, and do not pay for the question.
-        let findings = if self.may_ask(&call) {
+        let mut findings = if self.may_ask(&call) {
             self.find(&call, &head).await?
         } else {
             Findings::default()
         };
-        let (judged, place) = if Payload::to_come(call.operation()) == Payload::Unread {
+        let (mut judged, place) = if Payload::to_come(call.operation()) == Payload::Unread {
             self.judged_body(&call, &head, &findings).await?
         } else {
             (None, None)
         };
+        if let Some(body) = judged.as_mut().filter(|_| self.may_ask_connected(&call)) {
+            // A task of its own size, too.
+            Box::pin(self.find_connected(&call, &head, body, &mut findings)).await?;
+        }
         let permit = self.judge(call, &head, judged, &findings)?;
         let body = self.admit_body(&permit, &head).await?;
         let entry = self.record(&permit, &findings).await?;
@@ -134,6 +138,7 @@ impl Connection {
             let (name, line) = self.serving.policy.rule(permit.rule());
             record.rule = Some((name.into(), line));
             record.target = findings.target.named();
+            record.connected = findings.connected.named();
             record
         });
         let opens = self.serving.audit.opens(operation);
@@ -157,6 +162,7 @@ impl Connection {
             path: call.map_or_else(String::new, |call| call.path().as_str().to_owned()),
             query: call.map_or_else(String::new, query_text),
             target: None,
+            connected: None,
             api: call.and_then(Call::version),
             client: self.identity(),
             hint: None,

@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::dial::Address;
 use super::exchange::Next;
 use super::limits::KEPT_BODIES;
-use crate::audit::{Ending, Outcome, Target};
+use crate::audit::{Ending, Outcome};
 use crate::docker::{Call, Malformed, Method};
 use crate::facts::Findings;
 use crate::policy::{Reason, Refused};
@@ -170,7 +170,7 @@ impl Connection {
         let denial = judge.denial(*reason);
         self.note_about(
             Some(call),
-            findings.target.named(),
+            Some(findings),
             Outcome::Refused,
             reason.code(),
             403,
@@ -188,6 +188,7 @@ impl Connection {
         &mut self,
         call: &Call<'_>,
         head: &RequestHead<'_>,
+        body: Option<&[u8]>,
         answer: &[u8],
     ) -> Refusal {
         let code = Reason::TargetAbsent.code();
@@ -195,7 +196,8 @@ impl Connection {
         let words: Option<Words> = serde_json::from_slice(answer).ok();
         let message = words.map_or_else(|| "no such object".to_owned(), |words| words.message);
         let mut refusal = Refusal::new(404, message);
-        refusal.close = has_body(head) || !head.keep_alive();
+        let unread = body.is_none() && has_body(head);
+        refusal.close = unread || !head.keep_alive();
         refusal.to_head = call.method() == Method::Head;
         refusal
     }
@@ -253,11 +255,11 @@ impl Connection {
         self.note_about(call, None, outcome, code, status, hint);
     }
 
-    /// The same for a call about an object that is known.
+    /// The same for a call of which more is known.
     fn note_about(
         &mut self,
         call: Option<&Call<'_>>,
-        target: Option<Box<Target>>,
+        findings: Option<&Findings>,
         outcome: Outcome,
         code: &'static str,
         status: u16,
@@ -271,7 +273,8 @@ impl Connection {
             .refuse(serving.policy.name(), operation, code, uid, || {
                 let mut record = self.asked(call);
                 record.reason = Some(code);
-                record.target = target;
+                record.target = findings.and_then(|findings| findings.target.named());
+                record.connected = findings.and_then(|findings| findings.connected.named());
                 record.hint = hint;
                 let ending = Ending {
                     outcome,

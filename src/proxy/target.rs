@@ -1,10 +1,15 @@
-//! Which object a call is about, asked from the engine when a decision hangs on it.
+//! Which object a call is about, and which container a connect's body names, asked from the engine
+//! when a decision hangs on it.
+
+use bytes::Bytes;
 
 use super::connection::Connection;
 use super::made::Making;
 use super::refuse::Refusal;
 use crate::audit::Target;
-use crate::docker::operation::ObjectKind;
+use crate::docker::call::LONGEST_TARGET;
+use crate::docker::operation::{ObjectKind, is_name};
+use crate::docker::payload::connecting;
 use crate::docker::{Call, Operation};
 use crate::engine::object::{self, Finding};
 use crate::facts::{Findings, Found, Origin};
@@ -17,6 +22,13 @@ impl Connection {
         call.operation().is_some_and(|operation| {
             operation.is_on_exec() || self.serving.policy.asks_target(operation)
         })
+    }
+
+    /// Whether a call's body names a container of which something may have to be found out.
+    pub(super) fn may_ask_connected(&self, call: &Call<'_>) -> bool {
+        let policy = &self.serving.policy;
+        call.operation()
+            .is_some_and(|operation| policy.asks_connected(operation))
     }
 
     /// What has to be found out about the object of a call before it can be judged.
@@ -42,27 +54,86 @@ impl Connection {
         if decision.verdict != Verdict::Deny(Reason::TargetUnasked) {
             return Ok(findings);
         }
+        let (found, words) = self.look_up(kind, name).await;
+        findings.target = found;
+        self.unless_absent(call, head, None, &findings, words)?;
+        Ok(findings)
+    }
+
+    /// Finds out which container the body of a connect names, if the decision hangs on it, and puts
+    /// its full id in the place of the name.
+    pub(super) async fn find_connected(
+        &mut self,
+        call: &Call<'_>,
+        head: &RequestHead<'_>,
+        body: &mut Vec<u8>,
+        findings: &mut Findings,
+    ) -> Result<(), Refusal> {
+        let judge = self.before_policy(call, Some(body), findings);
+        if judge.decide().verdict != Verdict::Deny(Reason::ConnectUnasked) {
+            return Ok(());
+        }
+        let named = judge.payload().body();
+        let named = named.and_then(|body| body.profile.container.as_deref());
+        // With a slash before it, it is a name and never an id (moby `daemon/container.go`,
+        // `GetContainer`); the paths of the engine's API have no place for the slash.
+        let written = named.unwrap_or_default();
+        let (name, by_name) = match written.strip_prefix('/') {
+            Some(name) => (name.to_owned(), true),
+            None => (written.to_owned(), false),
+        };
+        findings.connected = Found::Unclear;
+        if !is_name(&name) || name.len() > LONGEST_TARGET {
+            return Ok(());
+        }
+        let (found, words) = self.look_up(ObjectKind::Container, &name).await;
+        match &found {
+            Found::Object(object) if by_name && object.names.iter().all(|own| **own != *name) => {
+                return Ok(());
+            }
+            Found::Object(object) => match connecting(body, &object.id) {
+                Some(settled) => *body = settled,
+                None => return Ok(()),
+            },
+            Found::Unasked | Found::Absent | Found::Unclear => {}
+        }
+        findings.connected = found;
+        self.unless_absent(call, head, Some(body), findings, words)
+    }
+
+    /// Asks the engine for an object; the engine's own words if it has none.
+    async fn look_up(&self, kind: ObjectKind, name: &str) -> (Found, Option<Bytes>) {
+        let (shared, house) = (&self.serving.shared, &self.serving.house);
         // A task of its own size: most connections never ask.
-        let shared = &self.serving.shared;
-        findings.target = match Box::pin(object::find(&shared.docker, kind, name)).await {
+        match Box::pin(object::find(&shared.docker, kind, name)).await {
             Finding::Object(mut object) => {
                 object.is_gate = shared.container.as_deref() == Some(&*object.id);
-                object.own = made_as(kind).is_some_and(|making| {
-                    self.serving.house.origin(making, &object.id) == Origin::Here
-                });
-                Found::Object(object)
+                let origin = made_as(kind).map(|making| house.origin(making, &object.id));
+                object.own = origin == Some(Origin::Here);
+                (Found::Object(object), None)
             }
-            Finding::Absent(answer) => {
-                findings.target = Found::Absent;
-                let decision = self.before_policy(call, None, &findings).decide();
-                if decision.verdict == Verdict::Deny(Reason::TargetAbsent) {
-                    return Err(self.no_such_object(call, head, &answer));
-                }
-                Found::Absent
-            }
-            Finding::Unclear => Found::Unclear,
+            Finding::Absent(words) => (Found::Absent, Some(words)),
+            Finding::Unclear => (Found::Unclear, None),
+        }
+    }
+
+    /// Docker's own answer, where all hangs on an object that it has not.
+    fn unless_absent(
+        &mut self,
+        call: &Call<'_>,
+        head: &RequestHead<'_>,
+        body: Option<&[u8]>,
+        findings: &Findings,
+        words: Option<Bytes>,
+    ) -> Result<(), Refusal> {
+        let Some(words) = words else {
+            return Ok(());
         };
-        Ok(findings)
+        let decision = self.before_policy(call, body, findings).decide();
+        if decision.verdict == Verdict::Deny(Reason::TargetAbsent) {
+            return Err(self.no_such_object(call, head, body, &words));
+        }
+        Ok(())
     }
 }
 

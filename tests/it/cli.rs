@@ -768,6 +768,68 @@ fn explain_takes_the_callers_ids() {
     assert_eq!(document["schema"], "quaygate/explain/1");
 }
 
+#[test]
+fn explain_is_told_about_the_object_and_about_the_container_in_a_connects_body() {
+    let policy = r#"
+[[rule]]
+name = "join"
+allow = "POST /networks/{id}/connect"
+target.name = "front"
+connect.container.label = "tier=front"
+"#;
+    let desk = Desk::new()
+        .with("a.toml", policy)
+        .with("body.json", r#"{"Container":"web"}"#);
+    let ask = |facts: &[&str]| {
+        let mut all = vec!["explain", "a.toml", "POST /networks/n/connect", "--format"];
+        all.extend(["json", "--body", "body.json"]);
+        all.extend(facts.iter().flat_map(|fact| ["--given", fact]));
+        let document = desk.quaygate(&all).json();
+        let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+        (text("decision"), text("depends") + &text("reason"))
+    };
+    let network = "name=front";
+    for (facts, decision, why) in [
+        (&[][..], "depends", "target"),
+        (&[network], "depends", "connected"),
+        (
+            &[network, "connect.container.label=tier=front"],
+            "allow",
+            "",
+        ),
+        (&[network, "connect.container.name=web"], "deny", "target"),
+        (
+            &["name=back", "connect.container.label=tier=front"],
+            "deny",
+            "target",
+        ),
+    ] {
+        let answer = ask(facts);
+        assert_eq!((&*answer.0, &*answer.1), (decision, why), "{facts:?}");
+    }
+    let unread = desk.quaygate(&[
+        "explain",
+        "a.toml",
+        "POST /networks/n/connect",
+        "--given",
+        network,
+    ]);
+    assert!(
+        unread.out.contains("--given connect.container.name=web"),
+        "{}",
+        unread.out
+    );
+    let slip = desk.quaygate(&[
+        "explain",
+        "a.toml",
+        "/_ping",
+        "--given",
+        "connect.container.nmae=x",
+    ]);
+    assert_eq!(slip.code, 2);
+    assert!(slip.err.contains("not `nmae`"), "{}", slip.err);
+}
+
 // --- show ---
 
 #[test]

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{Exchange, FakeDocker, Gate, ok};
 
+mod connect;
+
 /// A container of the engine below.
 #[derive(Clone)]
 struct Container {
@@ -82,6 +84,10 @@ fn serve(exchange: &mut Exchange, containers: &Mutex<Vec<Container>>) {
             }
         }
         ("GET", ["exec", _, "json"]) => ok(&format!("{{\"ContainerID\":\"{}\"}}", "b".repeat(64))),
+        ("GET", ["networks", name]) => ok(&format!(
+            "{{\"Id\":\"{}\",\"Name\":\"{name}\",\"Labels\":{{\"open\":\"yes\"}}}}",
+            "e".repeat(64)
+        )),
         ("POST", ["containers", "create"]) => {
             let id = String::from_utf8(body).unwrap().len() % 10;
             let text = format!("{{\"Id\":\"{}\"}}", id.to_string().repeat(64));

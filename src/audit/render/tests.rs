@@ -19,6 +19,7 @@ fn record() -> Record {
         path: "/containers/create".to_owned(),
         query: "name=job-1".to_owned(),
         target: None,
+        connected: None,
         api: Some(ApiVersion::new(1, 43)),
         client: Arc::new(Client {
             pid: Some(4711),

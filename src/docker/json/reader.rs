@@ -1,6 +1,7 @@
 //! From bytes to a value, in one pass.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{BadJson, DEEPEST, MOST_VALUES, Object, Problem, Value, folded, same_folded};
 
@@ -31,6 +32,35 @@ pub fn parse(body: &[u8]) -> Result<Value<'_>, BadJson> {
     match reader.peek() {
         None => Ok(value),
         Some(_) => Err(reader.bad(Problem::Trailing)),
+    }
+}
+
+/// Where the value of a key stands, if the body is an object that has it: from its first byte to its
+/// last, a text with its quotes. For a body that [`parse`] reads.
+pub fn place(body: &[u8], key: &str) -> Option<Range<usize>> {
+    let mut reader = Reader {
+        text: std::str::from_utf8(body).ok()?,
+        bytes: body,
+        at: 0,
+        values: 0,
+        order: Vec::new(),
+    };
+    reader.skip_blanks();
+    if reader.peek() != Some(b'{') {
+        return None;
+    }
+    reader.open(1).ok()?;
+    loop {
+        reader.skip_blanks();
+        let name = reader.key().ok()?;
+        let start = reader.at;
+        reader.value(1).ok()?;
+        if name == key {
+            return Some(start..reader.at);
+        }
+        if reader.ends(b'}').ok()? {
+            return None;
+        }
     }
 }
 
@@ -120,17 +150,7 @@ impl<'b> Reader<'b> {
         }
         loop {
             self.skip_blanks();
-            if self.peek() != Some(b'"') {
-                return Err(self.bad(Problem::Syntax));
-            }
-            self.count()?;
-            let key = self.string()?;
-            self.skip_blanks();
-            if self.peek() != Some(b':') {
-                return Err(self.bad(Problem::Syntax));
-            }
-            self.at += 1;
-            self.skip_blanks();
+            let key = self.key()?;
             let value = self.value(depth)?;
             entries.push((key, value));
             if self.ends(b'}')? {
@@ -139,6 +159,22 @@ impl<'b> Reader<'b> {
         }
         self.refuse_twins(&entries, start)?;
         Ok(Value::Object(Object { entries }))
+    }
+
+    /// Steps over a key and what stands between it and its value.
+    fn key(&mut self) -> Result<Cow<'b, str>, BadJson> {
+        if self.peek() != Some(b'"') {
+            return Err(self.bad(Problem::Syntax));
+        }
+        self.count()?;
+        let key = self.string()?;
+        self.skip_blanks();
+        if self.peek() != Some(b':') {
+            return Err(self.bad(Problem::Syntax));
+        }
+        self.at += 1;
+        self.skip_blanks();
+        Ok(key)
     }
 
     /// Steps over an opening bracket.

@@ -32,6 +32,44 @@ fn values_are_read_as_they_are_written() {
 }
 
 #[test]
+fn the_place_of_a_value_is_where_it_is_written() {
+    for (body, expected) in [
+        (r#"{"Container":"web"}"#, Some(r#""web""#)),
+        (
+            r#" { "Container" : "w\u0065b" , "Force" : true } "#,
+            Some(r#""w\u0065b""#),
+        ),
+        (
+            r#"{"a":{"Container":"db"},"b":["Container"],"Container":"web"}"#,
+            Some(r#""web""#),
+        ),
+        (
+            r#"{"a":"\"Container\":\"db\"","\u0043ontainer":"web"}"#,
+            Some(r#""web""#),
+        ),
+        (r#"{"Container":{"a":[1, 2]}}"#, Some(r#"{"a":[1, 2]}"#)),
+        (r#"{"container":"web"}"#, None),
+        (r#"{"a":{"Container":"web"}}"#, None),
+        ("{}", None),
+        (r#"["Container"]"#, None),
+        (r#""Container""#, None),
+        ("", None),
+    ] {
+        let place = place(body.as_bytes(), "Container");
+        let written = place.map(|place| body.get(place).unwrap());
+        assert_eq!(written, expected, "{body}");
+        if let Ok(value) = parse(body.as_bytes()) {
+            let value = value
+                .object()
+                .and_then(|object| object.get("Container"))
+                .cloned();
+            let there = expected.map(|text| parse(text.as_bytes()).unwrap());
+            assert_eq!(value, there, "{body}");
+        }
+    }
+}
+
+#[test]
 fn unescaped_text_is_borrowed() {
     let value = parse(b"\"plain\"").unwrap();
 

@@ -227,7 +227,7 @@ impl Place {
 ///
 /// SECURITY: dockerd's own routes take `{name:.*}`, slashes included, and legacy links make
 /// `web/start` a container: one segment only, or `…/start` and `…/start/exec` can be confused.
-pub(in crate::docker) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     text.bytes()
         .next()
         .is_some_and(|first| first.is_ascii_alphanumeric())

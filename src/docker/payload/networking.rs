@@ -191,10 +191,24 @@ fn config_from<'b>(reading: &mut Reading<'b>, value: &Value<'b>) -> Result<(), B
     Ok(())
 }
 
+/// The same body of a connect or disconnect, about the container of this id: it stands in the place of
+/// what the client wrote, and no other byte changes. `None` if the body names no container, or if this
+/// is no id.
+pub fn connecting(body: &[u8], id: &str) -> Option<Vec<u8>> {
+    let place = json::place(body, CONTAINER)?;
+    let (before, after) = (body.get(..place.start)?, body.get(place.end..)?);
+    let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let parts = [before, b"\"", id.as_bytes(), b"\"", after];
+    plain.then(|| parts.concat())
+}
+
+/// The field that names the container.
+const CONTAINER: &str = "Container";
+
 /// The body of `POST /networks/{id}/connect`.
 #[rustfmt::skip]
 pub(super) static CONNECT: Table = Table { source: "network/connect_request.go", rows: &[
-    row("Container",      Text,   Read(profile::container), 24),
+    row(CONTAINER,        Text,   Read(profile::container), 24),
     row("EndpointConfig", Object, Within,                   24).of(&CONNECTED),
 ] };
 
@@ -222,6 +236,6 @@ static CONNECTED: Table = Table { source: "network/endpoint.go", rows: &[
 /// The body of `POST /networks/{id}/disconnect`.
 #[rustfmt::skip]
 pub(super) static DISCONNECT: Table = Table { source: "network/disconnect_request.go", rows: &[
-    row("Container", Text, Read(profile::container), 24),
-    row("Force",     Bool, Harmless,                 24),
+    row(CONTAINER, Text, Read(profile::container), 24),
+    row("Force",   Bool, Harmless,                 24),
 ] };

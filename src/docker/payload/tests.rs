@@ -622,6 +622,41 @@ fn networks() {
 }
 
 #[test]
+fn a_connect_under_the_full_id_differs_in_nothing_else() {
+    let id = "0f".repeat(32);
+    for (body, expected) in [
+        (
+            r#"{"Container":"web","EndpointConfig":{"Aliases":["web"]}}"#,
+            Some(r#"{"Container":"@","EndpointConfig":{"Aliases":["web"]}}"#),
+        ),
+        (
+            "{\n\t\"Force\": true, \"Container\" :\"\\/web\"\n} ",
+            Some("{\n\t\"Force\": true, \"Container\" :\"@\"\n} "),
+        ),
+        (r#"{"Container":""}"#, Some(r#"{"Container":"@"}"#)),
+        ("{}", None),
+    ] {
+        let settled = connecting(body.as_bytes(), &id);
+        let expected = expected.map(|text| text.replace('@', &id).into_bytes());
+        assert_eq!(settled, expected, "{body}");
+        for operation in [NetworkConnect, NetworkDisconnect] {
+            let Some(Payload::Read(read)) = settled.as_deref().map(|b| Payload::read(operation, b))
+            else {
+                continue;
+            };
+            assert_eq!(read.profile.container.as_deref(), Some(&*id));
+        }
+    }
+    for no_id in ["", "a\"b", "/web"] {
+        assert_eq!(
+            connecting(br#"{"Container":"web"}"#, no_id),
+            None,
+            "{no_id}"
+        );
+    }
+}
+
+#[test]
 fn volumes() {
     assert_all(
         VolumeCreate,

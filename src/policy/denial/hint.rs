@@ -83,6 +83,7 @@ pub(super) fn line(
         | Reason::TargetAbsent
         | Reason::TargetUnclear
         | Reason::TargetGate
+        | Reason::ConnectUnasked
         | Reason::ApiOutside
         | Reason::ApiUnknown
         | Reason::Peer => None,

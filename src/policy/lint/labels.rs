@@ -22,10 +22,24 @@ pub(super) fn free(policy: &Policy) -> impl Iterator<Item = Diagnostic> {
     policy.rules.iter().filter_map(move |rule| {
         let by_label =
             |says: &target::Says| matches!(says, target::Says::Label(_) | target::Says::Project(_));
-        let clause = rule.target.iter().find(|clause| by_label(&clause.says))?;
-        let kinds = rule.targets().filter_map(|(_, t)| t.operation.object());
+        let first = |clauses: &'_ [target::Clause]| {
+            let mut clauses = clauses.iter();
+            clauses
+                .find(|clause| by_label(&clause.says))
+                .map(|clause| clause.span.clone())
+        };
+        let (span, kinds): (_, Vec<ObjectKind>) = match first(&rule.target) {
+            Some(span) => (
+                span,
+                rule.targets()
+                    .filter_map(|(_, t)| t.operation.object())
+                    .collect(),
+            ),
+            None => (first(&rule.body().connected)?, vec![ObjectKind::Container]),
+        };
         let creates: Vec<Operation> = kinds
-            .filter_map(|kind| CREATES.iter().find(|(of, _)| *of == kind))
+            .iter()
+            .filter_map(|kind| CREATES.iter().find(|(of, _)| of == kind))
             .map(|(_, create)| *create)
             .collect();
         let (grant, create) = policy
@@ -40,10 +54,10 @@ pub(super) fn free(policy: &Policy) -> impl Iterator<Item = Diagnostic> {
         );
         Some(
             Diagnostic::remark("free-labels", message)
-                .at(clause.span.clone(), "it goes by a label")
+                .at(span, "it goes by a label")
                 .at(grant.span.clone(), "and this gives any label")
                 .help(format!(
-                    "narrow the labels of {} (`labels = […]` in its table), or go by `target.own`",
+                    "narrow the labels of {} (`labels = […]` in its table), or go by `own = true`",
                     create.operation.name()
                 )),
         )

@@ -289,3 +289,43 @@ fn labels_that_the_client_chooses_itself_are_told() {
     let by_name = format!("{heal}target.name = \"web-1\"\n");
     assert!(ids(&format!("{create}{by_name}")).is_empty());
 }
+
+#[test]
+fn labels_that_the_same_clients_may_give_are_no_bound() {
+    let free = |text: &str| {
+        let source = Source::new("ci.toml", text);
+        let checked = Policy::parse("ci", &source).unwrap();
+        let findings = checked.findings.iter();
+        let found: Vec<_> = findings
+            .filter(|finding| finding.id == "free-labels")
+            .cloned()
+            .collect();
+        render::text(&source, &found, false)
+    };
+    insta::assert_snapshot!(free(r#"
+allow = ["POST /containers/create"]
+
+[[rule]]
+name = "join"
+allow = "POST /networks/{id}/connect"
+connect.container.label = "tier=front"
+"#), @r#"
+    note[free-labels]: whoever uses this policy decides itself which objects rule `join` is about
+     --> ci.toml:7:19
+      |
+    2 | allow = ["POST /containers/create"]
+      |          ------------------------- and this gives any label
+    ...
+    7 | connect.container.label = "tier=front"
+      |                   ^^^^^ it goes by a label
+      |
+      = help: narrow the labels of ContainerCreate (`labels = […]` in its table), or go by `own = true`
+    "#);
+    for other in [
+        "allow = [\"POST /networks/create\"]\n[[rule]]\nallow = \"POST /networks/{id}/connect\"\nconnect.container.label = \"a\"\n",
+        "allow = [\"POST /containers/create\"]\n[[rule]]\nallow = \"POST /networks/{id}/connect\"\nconnect.container.name = \"a-b\"\n",
+        "[[rule]]\nallow = \"POST /containers/create\"\ncontainer.labels = \"job=*\"\n[[rule]]\nallow = \"POST /networks/{id}/connect\"\nconnect.container.label = \"a\"\n",
+    ] {
+        assert_eq!(free(other), "", "{other}");
+    }
+}

@@ -12,6 +12,7 @@ use crate::policy::rule::Grant;
 
 use super::condition::{bad_pattern, pattern};
 use super::document::{Kind, Problems, Table, Value};
+use super::target;
 
 /// One table of a rule.
 struct BodyTable {
@@ -34,6 +35,10 @@ enum Key {
     /// Harmless either way; a key so that a policy can say so.
     Init,
 }
+
+/// The table about the body of a connect or disconnect, and its key for the container in there.
+const CONNECT: &str = "connect";
+const CONTAINER: &str = "container";
 
 /// What runs in a container and in a service alike.
 macro_rules! container_keys {
@@ -125,7 +130,7 @@ static TABLES: [BodyTable; 7] = [
         ],
     },
     BodyTable {
-        name: "connect",
+        name: CONNECT,
         operations: &[Operation::NetworkConnect, Operation::NetworkDisconnect],
         keys: &[
             ("endpoint", Key::Power(Power::Endpoint)),
@@ -194,13 +199,14 @@ pub(super) fn body(
             );
         }
         if fits(&value, table.operations, grants, problems) {
-            table.decode(&value, grants, &mut found.clauses, problems);
+            table.decode(&value, grants, &mut found, problems);
         }
     }
     found.clauses.sort_by_key(|clause| clause.span.start);
     // A key that says nothing (`privileged = false`) leaves the rule plain; one that cannot be read
     // does not, or other findings would echo it.
-    let said = found.unchecked || !found.clauses.is_empty() || problems.found.len() > before;
+    let said = !found.clauses.is_empty() || !found.connected.is_empty();
+    let said = said || found.unchecked || problems.found.len() > before;
     said.then_some(found)
 }
 
@@ -265,7 +271,7 @@ impl BodyTable {
         &self,
         value: &Value<'_>,
         grants: &[Grant],
-        clauses: &mut Vec<Clause>,
+        found: &mut BodyRule,
         problems: &mut Problems<'_>,
     ) {
         let Some(table) = value.table(problems) else {
@@ -281,11 +287,17 @@ impl BodyTable {
                 continue;
             };
             let says = says(*key, &value, problems);
-            clauses.extend(says.map(|says| clause(&value, says, problems)));
+            let clause = says.map(|says| clause(&value, says, problems));
+            found.clauses.extend(clause);
         }
         let keys = self.keys.iter().map(|(name, _)| *name);
-        let keys: Vec<&str> = keys.filter(|name| offers(name)).collect();
-        table.finish(&keys, &["container"], problems);
+        let mut keys: Vec<&str> = keys.filter(|name| offers(name)).collect();
+        if self.name == CONNECT {
+            keys.push(CONTAINER);
+            let value = table.take(CONTAINER);
+            found.connected = value.map_or_else(Vec::new, |v| target::connected(&v, problems));
+        }
+        table.finish(&keys, &[], problems);
     }
 }
 

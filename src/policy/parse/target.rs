@@ -1,4 +1,4 @@
-//! `target.KEY`.
+//! `target.KEY` and `connect.container.KEY`.
 
 use crate::diag::{Diagnostic, escape};
 use crate::docker::operation::ObjectKind;
@@ -55,6 +55,23 @@ pub(super) fn target(
     }
     table.finish(&KEYS, &[], problems);
     clauses
+}
+
+/// Decodes everything below `connect.container`.
+pub(super) fn connected(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<Clause> {
+    let Some(table) = value.table(problems) else {
+        return Vec::new();
+    };
+    let mut table = table.prefixed(&value.key);
+    let values: Vec<_> = KEYS
+        .iter()
+        .filter_map(|key| Some((*key, table.take(key)?)))
+        .collect();
+    table.finish(&KEYS, &[], problems);
+    let clauses = values
+        .iter()
+        .filter_map(|(key, value)| clause(key, false, value, problems));
+    clauses.collect()
 }
 
 fn makes_no_sense(key: &str, kind: ObjectKind, value: &Value<'_>) -> Diagnostic {

@@ -7,6 +7,8 @@ use crate::judge::Judge;
 use crate::policy::tests::policy;
 use crate::policy::{Policy, Verdict};
 
+mod connected;
+
 fn verdict(policy: &Policy, request: &str, target: Found) -> &'static str {
     let (method, path) = request.split_once(' ').unwrap();
     let call = Call::parse(method, path).unwrap();
