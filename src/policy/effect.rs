@@ -108,8 +108,7 @@ impl Policy {
                 if rule.is_blind_to(operation) {
                     continue;
                 }
-                let whole = rule.conditions.is_empty() && rule.body().clauses.is_empty();
-                if whole && !target.is_narrowed() {
+                if rule.parts().next().is_none() && !target.is_narrowed() {
                     return Access::Allowed(RuleRef(number));
                 }
                 ways.push(way(RuleRef(number), rule, target));
@@ -147,7 +146,8 @@ mod tests {
         let policy = policy(
             "allow = [\"GET /version\", \"POST /containers/web-*/start\"]\n\
              [[rule]]\nname = \"hup\"\nallow = \"POST /containers/{id}/kill\"\n\
-             query.signal = [\"HUP\",\n  \"TERM\"]\n",
+             query.signal = [\"HUP\",\n  \"TERM\"]\n\
+             [[rule]]\nallow = \"POST /containers/{id}/restart\"\ntarget.own = true\n",
         );
         let access = |operation| policy.effect(operation).access;
         let rules: Vec<_> = policy.rules().collect();
@@ -169,11 +169,19 @@ mod tests {
             }])
         );
         assert_eq!(access(Operation::ContainerCreate), Access::Refused);
+        assert_eq!(
+            access(Operation::ContainerRestart),
+            Access::Conditional(vec![Way {
+                rule: rules[3],
+                names: Vec::new(),
+                conditions: vec!["target.own = true".to_owned()],
+            }])
+        );
         let reachable = policy
             .effects()
             .iter()
             .filter(|e| e.access.is_reachable())
             .count();
-        assert_eq!(reachable, 3);
+        assert_eq!(reachable, 4);
     }
 }
