@@ -6,6 +6,7 @@
 //! fresh in the background: an engine may be absent at start, and come back upgraded.
 
 pub mod object;
+pub mod own_container;
 
 use std::io;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::docker::ApiVersion;
 use crate::proxy::dial::{Address, dial};
 use crate::proxy::listen::kernel_words;
 use crate::wire::socket::Socket;
+use own_container::OwnContainer;
 
 /// How long one question may take, connecting apart.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -192,14 +194,32 @@ struct Known {
     api: AtomicU32,
     /// Index into [`OSTYPES`].
     ostype: AtomicU32,
-    /// Rung when a call found the engine absent.
+    /// Rung when a call found the engine absent, or what is known of it wrong.
     doubt: Notify,
+    /// The container that the gate runs in, if it is in one that can be told.
+    own_container: Option<OwnContainer>,
 }
 
 /// What Docker says in its `Ostype` header (moby daemon/server/middleware/version.go: `GOOS`).
 const OSTYPES: [Option<&str>; 3] = [None, Some("linux"), Some("windows")];
 
 impl EngineState {
+    /// Of a gate that runs in the container of this full id, if in any.
+    pub fn seen_from(container: Option<&str>) -> Self {
+        let known = Known {
+            own_container: container.map(OwnContainer::new),
+            ..Known::default()
+        };
+        Self {
+            known: Arc::new(known),
+        }
+    }
+
+    /// The container that the gate runs in, if it is in one that can be told.
+    pub fn own_container(&self) -> Option<&OwnContainer> {
+        self.known.own_container.as_ref()
+    }
+
     /// The engine's newest API version, once it has answered.
     pub fn api(&self) -> Option<ApiVersion> {
         let packed = self.known.api.load(Ordering::Acquire);
@@ -227,7 +247,7 @@ impl EngineState {
         self.known.api.store(packed, Ordering::Release);
     }
 
-    /// Says that a call found the engine absent: it may come back as another one, so ask soon.
+    /// Says that a call found the engine absent, or what is known of it wrong: ask soon.
     pub fn doubt(&self) {
         self.known.doubt.notify_one();
     }
@@ -243,6 +263,9 @@ impl EngineState {
                         tracing::info!(release = %version.release, api = %version.api, "the engine answers");
                     }
                     self.learn(&version);
+                    if let Some(container) = self.own_container() {
+                        container.ask(&address).await;
+                    }
                     retry = RETRY.0;
                     let _asked_or_due = timeout(KNOWN_FOR, self.known.doubt.notified()).await;
                     // However many calls fail at once, it is asked once per interval.

@@ -30,6 +30,8 @@ pub struct Findings {
     pub target: Found,
     /// The container that the body of a connect or disconnect names.
     pub connected: Found,
+    /// What the call names may be the gate's own container.
+    pub may_be_gate: bool,
 }
 
 /// What the engine said about an object.

@@ -258,6 +258,7 @@ impl Policy {
             exec: facts.findings.exec,
             target: &facts.findings.target,
             connected: &facts.findings.connected,
+            may_be_gate: facts.findings.may_be_gate,
             version: call.path().version().or(facts.engine),
         };
         self.index.judge(&self.rules, call, &asked, observer)

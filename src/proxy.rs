@@ -72,8 +72,6 @@ pub struct Shared {
     draining: AtomicBool,
     /// Which places of which socket are taken.
     houses: Houses,
-    /// The container that the gate runs in.
-    container: Option<String>,
 }
 
 impl Shared {
@@ -86,7 +84,6 @@ impl Shared {
             limits,
             draining: AtomicBool::new(false),
             houses: Houses::default(),
-            container: identity::own_container(),
         }
     }
 

@@ -10,12 +10,17 @@
 //! operation with a name that is no name is refused outright, not "another path": else a rule for one
 //! operation could be met by a request that dockerd gives to another.
 
+use std::borrow::Cow;
+
 use super::operation::{Fit, Names, Place, Template};
 use super::{ApiPath, ApiVersion, Method, Operation, Query};
 
 mod malformed;
 
 pub use malformed::Malformed;
+
+/// The query key by which a commit names its container.
+const CONTAINER: &str = "container";
 
 /// The longest request target that is read. dockerd has no limit of its own but its 1 MiB head.
 pub const LONGEST_TARGET: usize = 16 * 1024;
@@ -29,7 +34,8 @@ pub struct Call<'h> {
     operation: Option<Operation>,
     /// Where the operation's placeholders are in the path.
     names: Names,
-    /// What stands at the first placeholder on the wire, instead of what the client wrote.
+    /// What stands at the first placeholder on the wire, or for the container in the query, instead of what
+    /// the client wrote.
     subject: Option<Box<str>>,
 }
 
@@ -102,6 +108,16 @@ impl<'h> Call<'h> {
         subject
     }
 
+    /// The container or exec that the call does more to than look, as the client wrote it.
+    pub fn acts_on(&self) -> Option<Cow<'_, str>> {
+        let operation = self.operation?;
+        if operation.names_container_in_query() {
+            return self.query.first(CONTAINER);
+        }
+        let subject = self.subject().filter(|_| operation.acts_on_container());
+        subject.map(Cow::Borrowed)
+    }
+
     /// The same call about the object of this id, whatever name the client gave it.
     #[must_use]
     pub fn about(self, id: &str) -> Self {
@@ -121,9 +137,14 @@ impl<'h> Call<'h> {
             }
             _ => self.path.write(out),
         }
-        if !self.query.is_empty() {
-            out.push(b'?');
-            self.query.write(out);
+        if self.query.is_empty() {
+            return;
+        }
+        out.push(b'?');
+        let in_query = self.operation.filter(|o| o.names_container_in_query());
+        match (&self.subject, in_query) {
+            (Some(id), Some(_)) => self.query.write_with(CONTAINER, id, out),
+            _ => self.query.write(out),
         }
     }
 }

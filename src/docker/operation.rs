@@ -167,6 +167,32 @@ impl Operation {
             .map(|(_, kind)| *kind)
     }
 
+    /// Whether it names a container, or an exec of one, and does more than look at it. To look is to inspect
+    /// it, to read its log, its figures, its processes or the names of its changed files. What waits for it,
+    /// reads its files or opens a tunnel into it does more.
+    pub fn acts_on_container(self) -> bool {
+        let looks = matches!(
+            self,
+            Self::ContainerInspect
+                | Self::ContainerLogs
+                | Self::ContainerStats
+                | Self::ContainerTop
+                | Self::ContainerChanges
+                | Self::ExecInspect
+        );
+        let named = matches!(
+            self.object(),
+            Some(ObjectKind::Container | ObjectKind::Exec)
+        );
+        (named && !looks) || self.names_container_in_query()
+    }
+
+    /// Whether it names its container by the query key `container` (moby
+    /// `daemon/server/router/container/container_routes.go`, `postCommit`).
+    pub fn names_container_in_query(self) -> bool {
+        self == Self::ImageCommit
+    }
+
     /// Whether its path names an exec.
     pub fn is_on_exec(self) -> bool {
         matches!(self, Self::ExecStart | Self::ExecResize | Self::ExecInspect)

@@ -91,6 +91,18 @@ impl<'h> Query<'h> {
         }
     }
 
+    /// The same with another value for `key`, wherever it is written.
+    pub(super) fn write_with(&self, key: &str, value: &str, out: &mut Vec<u8>) {
+        for (at, (name, written)) in self.pairs().enumerate() {
+            if at > 0 {
+                out.push(b'&');
+            }
+            encode(&name, out);
+            out.push(b'=');
+            encode(if name == key { value } else { &written }, out);
+        }
+    }
+
     /// Every escape is whole, and what it hides is text.
     fn check(&self) -> Result<(), Malformed> {
         for part in raw_pairs(self.raw).flat_map(|(key, value)| [key, value]) {

@@ -58,6 +58,12 @@ pub async fn find(address: &Address, kind: ObjectKind, name: &str) -> Finding {
 }
 
 async fn container(address: &Address, name: &str) -> Finding {
+    // A name that came in a query or a body may hold anything; this is what names and aliases are made of.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte);
+    let name = name.strip_prefix('/').unwrap_or(name);
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Finding::Unclear;
+    }
     told(
         inspect::<Container>(address, "containers", name).await,
         Container::object,
@@ -108,7 +114,7 @@ fn labels(labels: Labels) -> Vec<(Box<str>, Box<str>)> {
 }
 
 /// A full id: containers, networks and execs have 64 hexadecimal digits (moby `pkg/stringid`).
-fn is_full(id: &str) -> bool {
+pub(super) fn is_full(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

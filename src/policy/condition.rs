@@ -82,6 +82,8 @@ pub(super) struct Asked<'a> {
     pub(super) target: &'a Found,
     /// The container that the body of a connect names.
     pub(super) connected: &'a Found,
+    /// It may be the gate's own container.
+    pub(super) may_be_gate: bool,
     /// The API version, once known.
     pub(super) version: Option<ApiVersion>,
 }

@@ -146,7 +146,7 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
             message.push('`');
         }
         (Reason::TargetGate, _) => message
-            .push_str("it is about quaygate's own container, which only the key `name` can name"),
+            .push_str("it is about quaygate's own container, which only a rule that names it in `target.name` reaches"),
         (Reason::ForeignExec, _) => message
             .push_str("no exec of this id was created through this socket since quaygate started"),
         (Reason::Power(power), _) => {

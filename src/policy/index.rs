@@ -136,6 +136,7 @@ impl Entry {
         if let Some(rule) = plain {
             let result = self.guard.admits(asked.query, &[]).map_err(Miss::plain);
             let result = result.and_then(|()| reaches(asked, false));
+            let result = result.and_then(|()| meets(&[], 0, asked));
             let result = result.and_then(|()| admits(&PLAIN, 0, asked));
             outcome.note(rule, result, observer);
         }
@@ -198,10 +199,7 @@ impl Candidate {
         guard.admits(asked.query, conditions).map_err(Miss::plain)?;
         reaches(asked, rule.any_exec)?;
         let targets = &rule.target;
-        target::admits(targets, asked.target).map_err(|(reason, clause)| Miss {
-            reason,
-            condition: number(clause.map(|clause| conditions.len() + clause)),
-        })?;
+        meets(targets, conditions.len(), asked)?;
         let (body, parts) = (rule.body(), conditions.len() + targets.len());
         admits(body, parts, asked)?;
         connects(body, parts + body.clauses.len(), asked)
@@ -223,6 +221,14 @@ fn reaches(asked: &Asked<'_>, any_exec: bool) -> Result<(), Miss> {
         return Ok(());
     }
     Err(Miss::plain(Reason::ForeignExec))
+}
+
+/// Whether the object is one that a rule with so many conditions is about.
+fn meets(targets: &[target::Clause], conditions: usize, asked: &Asked<'_>) -> Result<(), Miss> {
+    target::admits(targets, asked).map_err(|(reason, clause)| Miss {
+        reason,
+        condition: number(clause.map(|clause| conditions + clause)),
+    })
 }
 
 /// Whether a rule with so many conditions allows the body.

@@ -6,11 +6,14 @@
 //!
 //! * INVARIANT: nothing but an object that the engine described meets a target; an engine that does not
 //!   answer, or a question that nobody asked, meets none.
+//! * INVARIANT: a call that does more than look is about the gate's own container only under a rule whose
+//!   `target.name` is that container's name, written out. A rule without a target is no exception.
 
 use crate::diag::Span;
 use crate::docker::operation::ObjectKind;
 use crate::facts::{Found, Object};
 
+use super::condition::Asked;
 use super::decision::Reason;
 use super::image::ImagePattern;
 use super::pattern::Pattern;
@@ -55,10 +58,14 @@ pub(super) fn keys(kind: ObjectKind) -> &'static [&'static str] {
 }
 
 /// Whether an object meets all of these; if not, why, and which one it was.
-pub(super) fn admits(clauses: &[Clause], found: &Found) -> Result<(), (Reason, Option<usize>)> {
-    if clauses.is_empty() {
+pub(super) fn admits(clauses: &[Clause], asked: &Asked<'_>) -> Result<(), (Reason, Option<usize>)> {
+    if clauses.is_empty() && !concerns_gate(asked) {
         return Ok(());
     }
+    met(clauses, asked.target)
+}
+
+fn met(clauses: &[Clause], found: &Found) -> Result<(), (Reason, Option<usize>)> {
     let object = match found {
         Found::Unasked => return Err((Reason::TargetUnasked, None)),
         Found::Absent => return Err((Reason::TargetAbsent, None)),
@@ -69,9 +76,12 @@ pub(super) fn admits(clauses: &[Clause], found: &Found) -> Result<(), (Reason, O
         return Err((Reason::Target, Some(missed)));
     }
     // SECURITY: who restarts, or opens a shell in, the gate's own container is the gate.
-    let spelled = |clause: &Clause| matches!(clause.says, Says::Name(_));
-    if object.is_gate && !clauses.iter().any(spelled) {
-        return Err((Reason::TargetGate, None));
+    if object.is_gate && !clauses.iter().any(|clause| clause.says.spells(object)) {
+        let mut says = clauses.iter().map(|clause| &clause.says);
+        return Err((
+            Reason::TargetGate,
+            says.position(|says| matches!(says, Says::Name(_))),
+        ));
     }
     Ok(())
 }
@@ -90,11 +100,26 @@ pub(super) fn admits_connected(
         Found::Object(object) if !object.id.is_empty() && named != Some(&*object.id) => {
             Err((Reason::TargetUnclear, None))
         }
-        Found::Object(_) | Found::Absent | Found::Unclear => admits(clauses, found),
+        Found::Object(_) | Found::Absent | Found::Unclear => met(clauses, found),
     }
 }
 
+/// Whether a call does more than look at what is, or may be, the gate's own container.
+fn concerns_gate(asked: &Asked<'_>) -> bool {
+    let is_gate = |found: &Found| matches!(found, Found::Object(object) if object.is_gate);
+    (asked.may_be_gate || is_gate(asked.target)) && asked.operation.acts_on_container()
+}
+
 impl Says {
+    /// Whether it writes out the object's name; a wildcard does not.
+    fn spells(&self, object: &Object) -> bool {
+        let Self::Name(patterns) = self else {
+            return false;
+        };
+        let mut written = patterns.iter().filter_map(Pattern::exact);
+        written.any(|text| object.names.iter().any(|name| **name == *text))
+    }
+
     fn holds(&self, object: &Object) -> bool {
         let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|p| p.matches(text));
         match self {

@@ -1,5 +1,7 @@
-//! Which object a call is about, and which container a connect's body names, asked from the engine
-//! when a decision hangs on it.
+//! Which object a call is about, and which container a connect's body names, asked from the engine when a
+//! decision hangs on it: on what a rule says of it, or on whether it is the gate's own container.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -12,15 +14,18 @@ use crate::docker::operation::{ObjectKind, is_name};
 use crate::docker::payload::connecting;
 use crate::docker::{Call, Operation};
 use crate::engine::object::{self, Finding};
-use crate::facts::{Findings, Found, Origin};
+use crate::facts::{Findings, Found, Object, Origin};
 use crate::policy::{Reason, Verdict};
 use crate::wire::head::RequestHead;
 
 impl Connection {
     /// Whether a call is about an object of which something may have to be found out.
     pub(super) fn may_ask(&self, call: &Call<'_>) -> bool {
+        let in_container = self.serving.shared.engine.own_container().is_some();
         call.operation().is_some_and(|operation| {
-            operation.is_on_exec() || self.serving.policy.asks_target(operation)
+            operation.is_on_exec()
+                || self.serving.policy.asks_target(operation)
+                || (in_container && operation.acts_on_container())
         })
     }
 
@@ -31,6 +36,19 @@ impl Connection {
             .is_some_and(|operation| policy.asks_connected(operation))
     }
 
+    /// Whether the call does more than look at what may be the gate's own container.
+    fn may_be_gate(&self, call: &Call<'_>, exec: Origin) -> bool {
+        let container = self.serving.shared.engine.own_container();
+        let Some((container, text)) = container.zip(call.acts_on()) else {
+            return false;
+        };
+        if call.operation().is_some_and(Operation::is_on_exec) {
+            // One that was created here was judged by its container then.
+            return exec == Origin::Elsewhere;
+        }
+        container.may_be(&text)
+    }
+
     /// What has to be found out about the object of a call before it can be judged.
     pub(super) async fn find(
         &mut self,
@@ -38,23 +56,21 @@ impl Connection {
         head: &RequestHead<'_>,
     ) -> Result<Findings, Refusal> {
         let mut findings = Findings::default();
-        let Some((operation, name)) = call.operation().zip(call.subject()) else {
+        let Some((operation, kind, name)) = object_of(call) else {
             return Ok(findings);
         };
         if operation.is_on_exec() {
-            findings.exec = self.serving.house.origin(Making::Exec, name);
+            findings.exec = self.serving.house.origin(Making::Exec, &name);
         }
-        let Some(kind) = operation.object() else {
-            return Ok(findings);
-        };
-        if !self.serving.policy.asks_target(operation) {
+        findings.may_be_gate = self.may_be_gate(call, findings.exec);
+        if !self.serving.policy.asks_target(operation) && !findings.may_be_gate {
             return Ok(findings);
         }
         let decision = self.before_policy(call, None, &findings).decide();
         if decision.verdict != Verdict::Deny(Reason::TargetUnasked) {
             return Ok(findings);
         }
-        let (found, words) = self.look_up(kind, name).await;
+        let (found, words) = self.look_up(kind, &name).await;
         findings.target = found;
         self.unless_absent(call, head, None, &findings, words)?;
         Ok(findings)
@@ -107,7 +123,7 @@ impl Connection {
         // A task of its own size: most connections never ask.
         match Box::pin(object::find(&shared.docker, kind, name)).await {
             Finding::Object(mut object) => {
-                object.is_gate = shared.container.as_deref() == Some(&*object.id);
+                object.is_gate = is_container(kind) && self.is_gate(&object);
                 let origin = made_as(kind).map(|making| house.origin(making, &object.id));
                 object.own = origin == Some(Origin::Here);
                 (Found::Object(object), None)
@@ -137,6 +153,19 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whether a container that the engine described is the gate's own.
+    fn is_gate(&self, object: &Object) -> bool {
+        let engine = &self.serving.shared.engine;
+        engine.own_container().is_some_and(|container| {
+            if !container.note(object) {
+                engine.doubt();
+            }
+            container.is(object)
+        })
+    }
+}
+
 impl Found {
     /// What an audit record says of it.
     pub(super) fn named(&self) -> Option<Box<Target>> {
@@ -149,6 +178,21 @@ impl Found {
             name: name.unwrap_or_default(),
         }))
     }
+}
+
+/// What a call is about, and the name that the client gave it.
+fn object_of<'c>(call: &'c Call<'_>) -> Option<(Operation, ObjectKind, Cow<'c, str>)> {
+    let operation = call.operation()?;
+    if operation.names_container_in_query() {
+        return Some((operation, ObjectKind::Container, call.acts_on()?));
+    }
+    let name = Cow::Borrowed(call.subject()?);
+    Some((operation, operation.object()?, name))
+}
+
+/// Whether an object of this kind is judged as a container.
+fn is_container(kind: ObjectKind) -> bool {
+    matches!(kind, ObjectKind::Container | ObjectKind::Exec)
 }
 
 /// As what an object was made, if that is remembered.
@@ -172,7 +216,7 @@ pub(super) fn settled<'h>(call: Call<'h>, findings: &Findings) -> Call<'h> {
         call.operation(),
         Some(Operation::ImagePush | Operation::ImageDelete)
     );
-    match call.operation().and_then(Operation::object) {
+    match object_of(&call).map(|(_, kind, _)| kind) {
         None | Some(ObjectKind::Exec | ObjectKind::Volume) => call,
         Some(_) if by_name => call,
         Some(_) => call.about(&object.id),

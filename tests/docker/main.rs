@@ -16,6 +16,7 @@ mod cli;
 mod image;
 mod inside;
 mod outage;
+mod own_container;
 mod powers;
 mod ready;
 mod soak;

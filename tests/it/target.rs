@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Exchange, FakeDocker, Gate, ok};
+use crate::support::{Client, Exchange, FakeDocker, Gate, ok};
+
+mod own_container;
 
 mod connect;
 
@@ -111,8 +113,11 @@ fn status(line: &str, message: &str) -> Vec<u8> {
 
 /// Asks as a client does; the header tells its calls from the gate's questions.
 fn ask(gate: &Gate, method: &str, target: &str) -> (u16, String) {
-    let answer = gate
-        .client()
+    ask_by(gate.client(), method, target)
+}
+
+fn ask_by(mut client: Client, method: &str, target: &str) -> (u16, String) {
+    let answer = client
         .send_raw(format!(
             "{method} {target} HTTP/1.1\r\nHost: d\r\nX-Call: 1\r\nContent-Length: 0\r\n\r\n"
         ))

@@ -25,6 +25,7 @@ use crate::engine::{self, AskError, EngineState, EngineVersion};
 use crate::fleet::Post;
 use crate::policy::Policy;
 use crate::proxy::dial::Address;
+use crate::proxy::identity;
 use crate::proxy::limits::{self, Limits};
 use crate::proxy::listen::{self, kernel_words};
 use crate::proxy::{self, Gate, Shared};
@@ -65,7 +66,7 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
     };
 
     let docker = settings.docker.address.clone();
-    let state = EngineState::default();
+    let state = EngineState::seen_from(identity::own_container().as_deref());
     let shared = Arc::new(Shared::new(docker.clone(), state.clone(), audit, bounds));
     remember(&posts, &settings.state_dir, &shared)?;
     let doors: Vec<Door> = posts
@@ -186,6 +187,10 @@ async fn first_answer(docker: &Address, state: &EngineState) -> Result<EngineVer
         .unwrap_or(Err(AskError::Slow(FIRST_ANSWER)));
     if let Ok(version) = &answer {
         state.learn(version);
+        if let Some(container) = state.own_container() {
+            // Until its name is known, calls that may be about it are asked about one by one.
+            let _in_time = timeout(FIRST_ANSWER, container.ask(docker)).await;
+        }
     }
     answer
 }

@@ -393,3 +393,36 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_call_goes_on_about_the_object_of_an_id_wherever_it_names_it() {
+    let id = "5".repeat(64);
+    for (method, written, acts_on, goes_on) in [
+        (
+            "POST",
+            "/v1.41/containers/web/kill?signal=HUP",
+            Some("web"),
+            "/v1.41/containers/ID/kill?signal=HUP",
+        ),
+        ("GET", "/containers/web/json", None, "/containers/ID/json"),
+        (
+            "POST",
+            "/commit?repo=x&container=%2Fweb&container=db",
+            Some("/web"),
+            "/commit?repo=x&container=ID&container=ID",
+        ),
+        ("POST", "/commit?repo=x", None, "/commit?repo=x"),
+        ("POST", "/exec/e/start", Some("e"), "/exec/ID/start"),
+        (
+            "POST",
+            "/networks/web/connect",
+            None,
+            "/networks/ID/connect",
+        ),
+    ] {
+        let call = Call::parse(method, written).unwrap();
+        assert_eq!(call.acts_on().as_deref(), acts_on, "{written}");
+        let about = target(&call.about(&id));
+        assert_eq!(about, goes_on.replace("ID", &id));
+    }
+}

@@ -3,7 +3,7 @@
 use crate::docker::operation::{QueryKey, QueryKind};
 use crate::docker::query::truthy;
 use crate::docker::{Call, Operation};
-use crate::facts::Facts;
+use crate::facts::{Facts, Found};
 
 use super::{LONGEST_PATH, push_request};
 use crate::policy::condition::Subject;
@@ -56,6 +56,7 @@ pub(super) fn line(
             }
         }
         Reason::ForeignExec => Some(ANY_EXEC.to_owned()),
+        Reason::TargetGate => own_container_line(&facts.findings.target),
         Reason::Reference => {
             let named = Named::of(operation, facts.call.subject(), facts.call.query())?;
             Some(format!("image.reference = \"{}\"", named.full()))
@@ -82,7 +83,6 @@ pub(super) fn line(
         | Reason::TargetUnasked
         | Reason::TargetAbsent
         | Reason::TargetUnclear
-        | Reason::TargetGate
         | Reason::ConnectUnasked
         | Reason::ApiOutside
         | Reason::ApiUnknown
@@ -106,7 +106,13 @@ pub(super) fn twin(
     } else {
         '"'
     };
-    let mut hint = format!("[[rule]]\nallow = {quote}{}{quote}\n{line}", grant.text);
+    // A wildcard also covers what names no object, which no target fits.
+    let text = if grant.wildcard && miss.reason == Reason::TargetGate {
+        self::grant(operation)
+    } else {
+        grant.text.to_string()
+    };
+    let mut hint = format!("[[rule]]\nallow = {quote}{text}{quote}\n{line}");
     for (number, (text, _)) in (0..).zip(rule.parts()) {
         if miss.condition != Some(number) {
             hint.push('\n');
@@ -122,6 +128,17 @@ pub(super) fn twin(
 
 /// Lifts the bond between an exec and the socket it was created through.
 const ANY_EXEC: &str = "any_exec = true";
+
+/// `target.name = "quaygate"`: nothing else reaches the gate's own container.
+fn own_container_line(found: &Found) -> Option<String> {
+    let Found::Object(object) = found else {
+        return None;
+    };
+    let name = object.names.first()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let fits = name.len() <= LONGEST_PATH && name.bytes().all(plain);
+    fits.then(|| format!("target.name = \"{name}\""))
+}
 
 /// `query.t = 5`, with the value only where it cannot be a secret.
 fn query_line(call: &Call<'_>, operation: Operation, key: &str) -> String {

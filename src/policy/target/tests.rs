@@ -1,23 +1,28 @@
 //! Which objects rules are about.
 
 use crate::diag::{Source, render};
-use crate::docker::Call;
-use crate::facts::{Caller, Findings, Found, Object};
+use crate::docker::operation::ObjectKind;
+use crate::docker::{Call, Operation};
+use crate::facts::{Caller, Findings, Found, Object, Origin};
 use crate::judge::Judge;
 use crate::policy::tests::policy;
-use crate::policy::{Policy, Verdict};
+use crate::policy::{Policy, Reason, Verdict};
 
 mod connected;
 
 fn verdict(policy: &Policy, request: &str, target: Found) -> &'static str {
-    let (method, path) = request.split_once(' ').unwrap();
-    let call = Call::parse(method, path).unwrap();
     let findings = Findings {
         target,
         ..Findings::default()
     };
+    judged(policy, request, &findings)
+}
+
+fn judged(policy: &Policy, request: &str, findings: &Findings) -> &'static str {
+    let (method, path) = request.split_once(' ').unwrap();
+    let call = Call::parse(method, path).unwrap();
     let caller = Caller::default();
-    let judge = Judge::new(policy, &caller, &call, None).findings(&findings);
+    let judge = Judge::new(policy, &caller, &call, None).findings(findings);
     match judge.decide().verdict {
         Verdict::Allow(_) => "allow",
         Verdict::Deny(reason) => reason.code(),
@@ -104,26 +109,94 @@ fn an_image_is_named_by_its_references() {
     );
 }
 
+/// The gate's own container.
+fn gate() -> Found {
+    let mut object = Object::default();
+    object.give("name=gate").unwrap();
+    object.give("label=autoheal=true").unwrap();
+    object.is_gate = true;
+    Found::Object(Box::new(object))
+}
+
 #[test]
 fn the_gates_own_container_is_reached_by_its_name_alone() {
-    let gate = || {
-        let mut object = Object::default();
-        object.give("name=gate").unwrap();
-        object.give("label=autoheal=true").unwrap();
-        object.is_gate = true;
-        Found::Object(Box::new(object))
-    };
     for (lines, expected) in [
+        ("", "target-gate"),
         ("target.label = \"autoheal\"", "target-gate"),
+        ("target.name = \"*\"", "target-gate"),
+        ("target.name = '~ga.e'", "target-gate"),
+        ("target.name = [\"ga*\", \"gat\"]", "target-gate"),
         ("target.name = \"gate\"", "allow"),
+        ("target.name = [\"web-*\", \"gate\"]", "allow"),
+        (
+            "target.name = \"gate\"\ntarget.label = \"autoheal\"",
+            "allow",
+        ),
     ] {
         let policy = policy(&format!(
             "[[rule]]\nallow = \"POST /containers/{{id}}/restart\"\n{lines}\n"
         ));
-        assert_eq!(
-            verdict(&policy, "POST /containers/x/restart", gate()),
-            expected
+        let request = "POST /containers/x/restart";
+        assert_eq!(verdict(&policy, request, gate()), expected, "{lines}");
+    }
+}
+
+#[test]
+fn what_may_be_the_gate_hangs_on_the_object_under_a_plain_rule_too() {
+    let policy = policy("allow = [\"POST /containers/**\", \"POST /exec/**\"]\n");
+    let request = "POST /containers/x/stop";
+    for (target, expected) in [
+        (Found::Unasked, "target-unasked"),
+        (Found::Unclear, "target-unclear"),
+        (Found::Absent, "target-absent"),
+        (gate(), "target-gate"),
+        (object(&["name=web"]), "allow"),
+    ] {
+        let findings = Findings {
+            target,
+            may_be_gate: true,
+            ..Findings::default()
+        };
+        assert_eq!(judged(&policy, request, &findings), expected);
+    }
+    assert_eq!(verdict(&policy, request, Found::Unasked), "allow");
+}
+
+#[test]
+fn a_plain_rule_lets_callers_look_at_the_gate_and_do_nothing_else_to_it() {
+    const LOOKS: [Operation; 6] = [
+        Operation::ContainerInspect,
+        Operation::ContainerLogs,
+        Operation::ContainerStats,
+        Operation::ContainerTop,
+        Operation::ContainerChanges,
+        Operation::ExecInspect,
+    ];
+    for &operation in Operation::ALL {
+        let named = matches!(
+            operation.object(),
+            Some(ObjectKind::Container | ObjectKind::Exec)
         );
+        let gone = operation == Operation::ContainerCopy;
+        if gone || !(named || operation == Operation::ImageCommit) {
+            continue;
+        }
+        let (method, path) = (operation.method().as_str(), operation.path());
+        let policy = policy(&format!("allow = [\"{method} {path}\"]"));
+        let path = path.replace("{id}", "x").replace("{checkpoint}", "c");
+        let findings = Findings {
+            exec: Origin::Here,
+            target: gate(),
+            may_be_gate: true,
+            ..Findings::default()
+        };
+        let expected = if LOOKS.contains(&operation) {
+            "allow"
+        } else {
+            "target-gate"
+        };
+        let request = format!("{method} {path}?container=x");
+        assert_eq!(judged(&policy, &request, &findings), expected, "{request}");
     }
 }
 
@@ -214,4 +287,56 @@ reason = "target-unasked"
 "#,
     );
     assert_eq!(policy.tests(), 3);
+}
+
+#[test]
+fn whoever_reaches_for_the_gate_hears_which_line_would_let_them() {
+    let rules = r#"
+allow = ["POST /containers/**"]
+
+[[rule]]
+name = "tidy"
+allow = "DELETE /containers/{id}"
+query.force = true
+target.name = "ga*"
+"#;
+    let policy = policy(rules);
+    let findings = Findings {
+        target: gate(),
+        may_be_gate: true,
+        ..Findings::default()
+    };
+    let mut said = String::new();
+    for (method, path) in [
+        ("POST", "/containers/5e/stop"),
+        ("DELETE", "/containers/gate?force=1"),
+    ] {
+        let call = Call::parse(method, path).unwrap();
+        let caller = Caller::default();
+        let judge = Judge::new(&policy, &caller, &call, None).findings(&findings);
+        let denial = judge.denial(Reason::TargetGate);
+        said.push_str(&denial.message);
+        said.push_str("\n\n");
+        let hint = denial.hint.unwrap();
+        assert_eq!(
+            judged(&self::policy(&hint), &format!("{method} {path}"), &findings),
+            "allow"
+        );
+        said.push_str(&hint);
+        said.push_str("\n\n");
+    }
+    insta::assert_snapshot!(said, @r#"
+    ContainerStop (POST /containers/5e/stop) is refused by policy `test`: rule `POST /containers/**` (line 2) would allow it, but it is about quaygate's own container, which only a rule that names it in `target.name` reaches. To allow it too, add a rule with `target.name = "gate"`
+
+    [[rule]]
+    allow = "POST /containers/{id}/stop"
+    target.name = "gate"
+
+    ContainerDelete (DELETE /containers/gate) is refused by policy `test`: rule `tidy` (line 4) would allow it, but it is about quaygate's own container, which only a rule that names it in `target.name` reaches. To allow it too, add a rule with `target.name = "gate"`
+
+    [[rule]]
+    allow = "DELETE /containers/{id}"
+    target.name = "gate"
+    query.force = true
+    "#);
 }

@@ -28,6 +28,9 @@ pub(super) fn import_image(socket: &Path) {
         copy_libraries(&program, root);
     }
 
+    // Whoever mounts the gate into a container finds its libraries there.
+    copy_libraries(Path::new(env!("CARGO_BIN_EXE_quaygate")), root);
+
     let mut tar = Command::new("tar")
         .args(["--create", "--file=-", "--directory"])
         .arg(root)

@@ -26,6 +26,8 @@ use super::Client;
 pub(crate) struct Inside {
     dir: TempDir,
     handle: Handle,
+    engine: EngineState,
+    docker: Address,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// Where the kernel tells about that thread.
@@ -35,6 +37,16 @@ pub(crate) struct Inside {
 impl Inside {
     /// One gate for each named policy.
     pub(crate) fn start(docker: &Path, policies: &[(&str, &str)], limits: Limits) -> Self {
+        Self::with(docker, policies, limits, EngineState::default())
+    }
+
+    /// The same, as if in the container of this id, whose name nobody has asked for yet.
+    pub(crate) fn in_container(docker: &Path, policies: &[(&str, &str)], id: &str) -> Self {
+        let engine = EngineState::seen_from(Some(id));
+        Self::with(docker, policies, Limits::default(), engine)
+    }
+
+    fn with(docker: &Path, policies: &[(&str, &str)], limits: Limits, engine: EngineState) -> Self {
         let dir = tempfile::Builder::new().prefix("qgi").tempdir().unwrap();
         let gates = policies
             .iter()
@@ -52,7 +64,8 @@ impl Inside {
         let (audit, writer) =
             Audit::start(Output::File(dir.path().join("audit.jsonl")), Keep::Changes).unwrap();
         let address = Address::Unix(docker.to_owned());
-        let shared = Arc::new(Shared::new(address, EngineState::default(), audit, limits));
+        let shared = Shared::new(address.clone(), engine.clone(), audit, limits);
+        let shared = Arc::new(shared);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -69,6 +82,8 @@ impl Inside {
         Self {
             dir,
             handle,
+            engine,
+            docker: address,
             stop: Some(stop),
             thread: Some(thread),
             stat: told.recv().unwrap(),
@@ -81,6 +96,12 @@ impl Inside {
 
     pub(crate) fn client(&self, policy: &str) -> Client {
         Client::new(UnixStream::connect(self.socket(policy)).unwrap())
+    }
+
+    /// Has the gates ask for the name of their container.
+    pub(crate) fn ask_own_name(&self) {
+        let container = self.engine.own_container().unwrap();
+        self.handle.block_on(container.ask(&self.docker));
     }
 
     /// How many tasks the gates have right now.
