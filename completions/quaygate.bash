@@ -34,6 +34,9 @@ _quaygate() {
             quaygate,show)
                 cmd="quaygate__subcmd__show"
                 ;;
+            quaygate,sweep)
+                cmd="quaygate__subcmd__sweep"
+                ;;
             *)
                 ;;
         esac
@@ -41,7 +44,7 @@ _quaygate() {
 
     case "${cmd}" in
         quaygate)
-            opts="-h -V --help --version run check explain show health demo"
+            opts="-h -V --help --version run check explain show health sweep demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -211,6 +214,32 @@ _quaygate() {
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quaygate__subcmd__sweep)
+            opts="-h --dry-run --docker --state-dir --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --docker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0

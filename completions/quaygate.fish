@@ -31,6 +31,7 @@ complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "check" -d 'Read p
 complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "explain" -d 'The decision for one request: the rule that allows it, or why not and the line to add'
 complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "show" -d 'Every operation of the Docker API under a policy: allowed, conditional, refused, and its risk'
 complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "health" -d 'Whether the running gate answers and can reach Docker: exit code 0 if both, 1 if not'
+complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "sweep" -d 'Remove what was created through a policy\'s socket and is still there'
 complete -c quaygate -n "__fish_quaygate_needs_command" -f -a "demo" -d 'Show a gate at work: allowed and refused calls, and what the audit log says about them'
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l docker -d 'Where Docker listens: unix:///path or tcp://host:port [default: $DOCKER_HOST, else unix:///var/run/docker.sock]' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l runtime-dir -d 'Sockets are DIR/<policy>/docker.sock [default: /run/quaygate, or $XDG_RUNTIME_DIR/quaygate when not root]' -r -F
@@ -63,5 +64,11 @@ complete -c quaygate -n "__fish_quaygate_using_subcommand health" -l runtime-dir
 complete -c quaygate -n "__fish_quaygate_using_subcommand health" -l format -d 'How the answer is written' -r -f -a "text\t'For people'
 json\t'For programs: one JSON document with a versioned schema'"
 complete -c quaygate -n "__fish_quaygate_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c quaygate -n "__fish_quaygate_using_subcommand sweep" -l docker -d 'Where Docker listens, as for `run`' -r
+complete -c quaygate -n "__fish_quaygate_using_subcommand sweep" -l state-dir -d 'Where it is remembered what was created, as for `run`' -r -F
+complete -c quaygate -n "__fish_quaygate_using_subcommand sweep" -l format -d 'How the answer is written' -r -f -a "text\t'For people'
+json\t'For programs: one JSON document with a versioned schema'"
+complete -c quaygate -n "__fish_quaygate_using_subcommand sweep" -l dry-run -d 'Say what would be removed, and remove nothing'
+complete -c quaygate -n "__fish_quaygate_using_subcommand sweep" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c quaygate -n "__fish_quaygate_using_subcommand demo" -l docker -d 'Where Docker listens, as for `run`' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand demo" -s h -l help -d 'Print help'

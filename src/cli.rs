@@ -14,6 +14,7 @@ mod health;
 mod reach;
 mod run;
 mod show;
+mod sweep;
 mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,6 +49,7 @@ enum Verb {
     Explain(explain::Arguments),
     Show(show::Arguments),
     Health(health::Arguments),
+    Sweep(sweep::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -82,6 +84,7 @@ fn dispatch(console: Console) -> Exit {
         Verb::Explain(arguments) => explain::explain(console, &arguments),
         Verb::Show(arguments) => show::show(console, &arguments),
         Verb::Health(arguments) => health::health(console, &arguments),
+        Verb::Sweep(arguments) => sweep::sweep(console, &arguments),
         Verb::Demo(arguments) => demo::demo(console, &arguments),
     }
 }

@@ -147,6 +147,11 @@ pub fn state_dir(option: Option<&Path>, environment: &Environment) -> PathBuf {
     }
 }
 
+/// Where it is remembered what was created through a policy's socket.
+pub fn memory_file(state_dir: &Path, policy: &str) -> PathBuf {
+    state_dir.join(policy).join("made")
+}
+
 /// How operational logs look (`--log`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {

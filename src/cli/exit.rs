@@ -11,7 +11,7 @@ pub(super) enum Exit {
     No,
     /// The command line or a file cannot be read.
     Usage,
-    /// The gate could not start.
+    /// The gate could not start, or Docker cannot be reached.
     NotStarted,
     /// A fault of quaygate's own.
     Bug,

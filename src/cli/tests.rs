@@ -24,7 +24,10 @@ fn every_verb_of_this_version_is_there_and_none_of_a_later_one() {
         .get_subcommands()
         .map(clap::Command::get_name)
         .collect();
-    assert_eq!(verbs, ["run", "check", "explain", "show", "health", "demo"]);
+    assert_eq!(
+        verbs,
+        ["run", "check", "explain", "show", "health", "sweep", "demo"]
+    );
 }
 
 #[test]
@@ -66,6 +69,7 @@ fn the_help_of_quaygate() {
       explain  The decision for one request: the rule that allows it, or why not and the line to add
       show     Every operation of the Docker API under a policy: allowed, conditional, refused, and its risk
       health   Whether the running gate answers and can reach Docker: exit code 0 if both, 1 if not
+      sweep    Remove what was created through a policy's socket and is still there
       demo     Show a gate at work: allowed and refused calls, and what the audit log says about them
 
     Options:
@@ -197,6 +201,35 @@ fn the_help_of_health() {
 
     Each gate is sent GET /_ping through its socket; any answer counts, also a refusal (which the
     audit log then shows). Docker is asked directly.
+    "#);
+}
+
+#[test]
+fn the_help_of_sweep() {
+    insta::assert_snapshot!(help("sweep"), @r#"
+    Example: quaygate sweep docker-run --dry-run
+
+    In a container:
+      docker exec gate quaygate sweep docker-run
+
+    Remove what was created through a policy's socket and is still there
+
+    Usage: quaygate sweep [OPTIONS] <POLICY>
+
+    Arguments:
+      <POLICY>  A policy file or the name of a built-in policy
+
+    Options:
+          --dry-run           Say what would be removed, and remove nothing
+          --docker <ADDRESS>  Where Docker listens, as for `run`
+          --state-dir <DIR>   Where it is remembered what was created, as for `run`
+          --format <FORMAT>   How the answer is written [default: text] [possible values: text, json]
+      -h, --help              Print help (see more with '--help')
+
+    Containers go with force and with their anonymous volumes, then networks, then volumes. Policies whose rules say
+    `target.own` remember what was created; nothing else is ever removed.
+
+    Exit codes: 0 done, 1 something could not be removed, 2 usage or unreadable input, 3 Docker cannot be reached
     "#);
 }
 

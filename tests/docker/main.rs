@@ -22,5 +22,6 @@ mod ready;
 mod soak;
 mod stage;
 mod streams;
+mod sweep;
 mod target;
 mod walk;

@@ -192,6 +192,22 @@ impl Gate {
         self.dir.path().join("run").join(policy).join("docker.sock")
     }
 
+    /// `quaygate sweep` of one of its policies.
+    pub(crate) fn sweep(&self, policy: &str, arguments: &[&str]) -> Done {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quaygate"));
+        let policies = self.dir.path().join("policies");
+        command
+            .env_clear()
+            .arg("sweep")
+            .arg(policies.join(format!("{policy}.toml")))
+            .arg("--state-dir")
+            .arg(self.dir.path().join("state"))
+            .arg("--docker")
+            .arg(format!("unix://{}", self.engine.display()))
+            .args(arguments);
+        run(command, b"")
+    }
+
     /// The audit log so far.
     pub(crate) fn audit(&self) -> String {
         fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap_or_default()

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 use crate::support::{FakeDocker, Gate, Signal, WORKSHOP, ok, wait_until};
 
+mod sweep;
+
 const PING: &str = "allow = [\"GET /_ping\"]\n";
 
 /// A directory to be in, with policies to name.

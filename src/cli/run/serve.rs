@@ -29,7 +29,7 @@ use crate::proxy::identity;
 use crate::proxy::limits::{self, Limits};
 use crate::proxy::listen::{self, kernel_words};
 use crate::proxy::{self, Gate, Shared};
-use crate::settings::LogFormat;
+use crate::settings::{LogFormat, memory_file};
 
 /// How long the first question to the engine may hold up the start. Clients queue meanwhile.
 const FIRST_ANSWER: Duration = Duration::from_secs(2);
@@ -101,12 +101,13 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
 fn remember(posts: &[Post], state_dir: &Path, shared: &Shared) -> Result<(), Refusal> {
     for post in posts.iter().filter(|post| post.loaded.policy.keeps_own()) {
         let policy = post.loaded.policy.name();
-        let dir = state_dir.join(&**policy);
+        let file = memory_file(state_dir, policy);
+        let dir = file.parent().unwrap_or(&file);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&dir)
-            .and_then(|()| shared.remember(policy, &dir.join("made")))
+            .create(dir)
+            .and_then(|()| shared.remember(policy, &file))
             .map_err(|error| {
                 let what = format!(
                     "remember in {} what is created through the socket of `{policy}`, which its `own` rules need (--state-dir names another directory)",
