@@ -74,28 +74,30 @@ fn say_once_that_pids_are_hidden(caller: &Caller) {
 
 /// The container that this very process runs in, if it is in one that can be told.
 ///
-/// A container with a cgroup namespace of its own sees nothing of its id in `/proc/self/cgroup`; but the
-/// files that Docker mounts into it come from a directory that bears the id (moby
-/// `daemon/container_operations_unix.go`: hostname, hosts and resolv.conf).
+/// Its cgroup names it best, the innermost one: that is the id that the nearest engine gave. A container with
+/// a cgroup namespace of its own sees nothing of it in `/proc/self/cgroup`; but the files that Docker mounts
+/// into it come from a directory that bears the id (moby `daemon/container_operations_unix.go`: hostname,
+/// hosts and resolv.conf), and be it of the container whose network it shares.
 pub(crate) fn own_container() -> Option<String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    mounted_from(&mounts).map(str::to_owned).or_else(|| {
-        let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
-        container_id(&cgroup).map(str::to_owned)
-    })
+    let cgroup = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let id = innermost_id(&cgroup).or_else(|| mounted_from(&mounts));
+    id.map(str::to_owned)
 }
 
-/// The id in the root of the mount at `/etc/hostname`, in proc_pid_mountinfo(5).
+/// The id in the root of a mount that Docker makes, in proc_pid_mountinfo(5). A user may have mounted
+/// something else at one of these places.
 fn mounted_from(mounts: &str) -> Option<&str> {
+    const MADE: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
     let mut lines = mounts.lines().map(|line| line.split(' ').skip(3));
-    let root = lines.find_map(|mut fields| {
-        let (root, point) = (fields.next()?, fields.next()?);
-        (point == "/etc/hostname").then_some(root)
-    })?;
     let is_id = |part: &&str| {
         part.len() == 64 && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
-    root.split('/').find(is_id)
+    lines.find_map(|mut fields| {
+        let (root, point) = (fields.next()?, fields.next()?);
+        let made = MADE.contains(&point);
+        root.split('/').find(|part| made && is_id(part))
+    })
 }
 
 /// Executable and container of the process in `process` (`/proc/<pid>`).
@@ -141,11 +143,21 @@ fn start_ticks(stat: &[u8]) -> Option<u64> {
 /// gave; whoever may make cgroups inside a container could otherwise call one `docker-<id of
 /// another container>.scope` and move there.
 fn container_id(cgroup: &str) -> Option<&str> {
+    agreed(cgroup, |path| path.split('/').find_map(id_in_segment))
+}
+
+/// The id of the innermost container, for a process that may be trusted with its cgroups: this one.
+fn innermost_id(cgroup: &str) -> Option<&str> {
+    agreed(cgroup, |path| path.rsplit('/').find_map(id_in_segment))
+}
+
+/// The id that is found in the paths of all hierarchies that have any.
+fn agreed<'c>(cgroup: &'c str, id_in: impl Fn(&'c str) -> Option<&'c str>) -> Option<&'c str> {
     let mut found = None;
     for line in cgroup.lines() {
         // `hierarchy:controllers:path`; the path may hold colons.
         let path = line.splitn(3, ':').nth(2)?;
-        let Some(id) = path.split('/').find_map(id_in_segment) else {
+        let Some(id) = id_in(path) else {
             continue;
         };
         match found {

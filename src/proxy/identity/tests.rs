@@ -93,6 +93,42 @@ fn hierarchies_that_disagree_name_nobody() {
     assert_eq!(container_id(&text), None);
 }
 
+#[test]
+fn this_process_is_in_the_innermost_container() {
+    let (outer, inner) = ("a".repeat(64), "b".repeat(64));
+    let cgroup = format!(
+        "1:name=systemd:/docker/{outer}/docker/{inner}\n0::/docker/{outer}/docker/{inner}\n"
+    );
+    assert_eq!(innermost_id(&cgroup), Some(&*inner));
+    for none in ["", "0::/\n", "0::/system.slice/quaygate.service\n"] {
+        assert_eq!(innermost_id(none), None, "{none}");
+    }
+}
+
+#[test]
+fn a_container_that_hides_its_cgroup_is_known_by_the_files_that_docker_mounts() {
+    let id = "c".repeat(64);
+    let line = |root: &str, point: &str| {
+        format!("121 104 254:0 {root} {point} rw,relatime - ext4 /dev/vda rw\n")
+    };
+    let made = format!("/var/lib/docker/containers/{id}/hosts");
+    let other = format!("/var/lib/docker/volumes/{}/_data", "d".repeat(64));
+    for (mounts, expected) in [
+        (line(&made, "/etc/hosts"), Some(&*id)),
+        (
+            line(&other, "/data")
+                + &line("/etc/hostname", "/etc/hostname")
+                + &line(&made, "/etc/hosts"),
+            Some(&*id),
+        ),
+        (line("/etc/hostname", "/etc/hostname"), None),
+        (line(&made, "/data"), None),
+        (String::new(), None),
+    ] {
+        assert_eq!(mounted_from(&mounts), expected, "{mounts}");
+    }
+}
+
 fn stat(name: &str, start: &str) -> String {
     format!(
         "4711 ({name}) S 1 4711 4711 0 -1 4194560 100 0 0 0 5 6 0 0 20 0 1 0 {start} 1000 50 18446"
