@@ -1,25 +1,177 @@
 //! Rules about certain objects, before a real engine: no spelling and no change of names leads a call
 //! to an object that the rule is not about.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a scene that cannot go on says so by panicking"
+)]
 
-use crate::stage::{Gate, curl, docker, engine, name};
+mod between;
+mod caller;
+mod connect;
+mod race;
+mod spelling;
 
-const POLICY: &str = r#"
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::stage::{Gate, curl, engine, import_small_image, name};
+use caller::Caller;
+
+/// The image that these scenes use: next to nothing to copy for each container.
+fn image() -> &'static str {
+    static IMAGE: OnceLock<String> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let image = name("target");
+        import_small_image(engine(), &image, &["true", "sleep"]);
+        image
+    })
+}
+
+/// A container that is never started, made directly at the engine and removed in the end.
+struct Still {
+    name: String,
+    id: String,
+}
+
+impl Still {
+    fn make(name: String, labels: &[(&str, &str)]) -> Self {
+        Self::with(name, labels, &json!({}))
+    }
+
+    fn with(name: String, labels: &[(&str, &str)], host: &Value) -> Self {
+        let labels: serde_json::Map<_, _> = labels
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
+        let body = json!({"Image": image(), "Labels": labels, "HostConfig": host});
+        let target = format!("/containers/create?name={name}");
+        let made = Caller::at(engine()).json("POST", &target, &body.to_string());
+        let id = made["Id"].as_str().unwrap().to_owned();
+        Self { name, id }
+    }
+
+    fn inspect(&self) -> Value {
+        let target = format!("/containers/{}/json", self.id);
+        Caller::at(engine()).json("GET", &target, "")
+    }
+
+    /// How many of its CPU shares were asked for.
+    fn shares(&self) -> u64 {
+        self.inspect()["HostConfig"]["CpuShares"].as_u64().unwrap()
+    }
+}
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        let target = format!("/containers/{}?force=1", self.id);
+        Caller::at(engine()).call("DELETE", &target, "");
+    }
+}
+
+/// A network that is nothing but a configuration, unless it has a subnet; removed in the end.
+struct Network {
+    name: String,
+    id: String,
+}
+
+impl Network {
+    fn make(name: String, label: &str, subnet: Option<&str>) -> Self {
+        let mut body = json!({"Name": name, "Labels": {"mine": label}});
+        match subnet {
+            Some(subnet) => body["IPAM"] = json!({"Config": [{"Subnet": subnet}]}),
+            None => body["ConfigOnly"] = json!(true),
+        }
+        let made = Caller::at(engine()).json("POST", "/networks/create", &body.to_string());
+        let id = made["Id"].as_str().unwrap().to_owned();
+        Self { name, id }
+    }
+
+    fn inspect(&self) -> Value {
+        Caller::at(engine()).json("GET", &format!("/networks/{}", self.id), "")
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        Caller::at(engine()).call("DELETE", &format!("/networks/{}", self.id), "");
+    }
+}
+
+/// An image with a label and two tags, removed in the end.
+struct Image {
+    repository: String,
+    id: String,
+}
+
+impl Image {
+    fn make(repository: String, label: &str) -> Self {
+        let still = Still::make(name("base"), &[]);
+        let mut direct = Caller::at(engine());
+        let commit = format!(
+            "/commit?container={}&repo={repository}&tag=v1&changes=LABEL%20mine%3D{label}",
+            still.id
+        );
+        let id = direct.json("POST", &commit, "{}")["Id"].take();
+        let id = id.as_str().unwrap().to_owned();
+        let tag = format!("/images/{id}/tag?repo={repository}&tag=latest");
+        assert_eq!(direct.call("POST", &tag, "").0, 201);
+        Self { repository, id }
+    }
+
+    fn inspect(&self) -> Value {
+        Caller::at(engine()).json("GET", &format!("/images/{}/json", self.id), "")
+    }
+
+    /// Whether it has a tag in this repository.
+    fn has(&self, repository: &str) -> bool {
+        let tags = self.inspect()["RepoTags"].take();
+        let mut tags = tags.as_array().unwrap().iter();
+        tags.any(|tag| tag.as_str().unwrap().starts_with(repository))
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        Caller::at(engine()).call("DELETE", &format!("/images/{}?force=1", self.id), "");
+    }
+}
+
+/// Every beginning of an id.
+fn beginnings(id: &str) -> impl Iterator<Item = &str> {
+    (1..=id.len()).map(|length| &id[..length])
+}
+
+/// The id (of a volume the name) that the engine itself means by the spelling in a path, or the status
+/// with which it declines.
+fn meant(engine: &mut Caller, target: &str) -> Result<String, u16> {
+    let (status, text) = engine.call("GET", target, "");
+    if status != 200 {
+        return Err(status);
+    }
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let id = document.get("Id").unwrap_or(&document["Name"]);
+    Ok(id.as_str().unwrap().to_owned())
+}
+
+/// Does something while the engine means one and the same by a spelling: other scenes' objects, which
+/// share short beginnings of ids, come and go.
+fn while_meaning<T>(target: &str, mut act: impl FnMut() -> T) -> (Result<String, u16>, T) {
+    let mut engine = Caller::at(engine());
+    for _ in 0..100 {
+        let before = meant(&mut engine, target);
+        let done = act();
+        if meant(&mut engine, target) == before {
+            return (before, done);
+        }
+    }
+    panic!("{target}: it means something else all the time");
+}
+
+const OWN: &str = r#"
 allow = ["POST /containers/create"]
-
-[[rule]]
-name = "mine"
-allow = [
-  "GET /containers/{id}/json", "POST /containers/{id}/update", "POST /containers/{id}/rename",
-  "DELETE /containers/{id}",
-]
-target.label = "mine=yes"
 
 [[rule]]
 name = "own"
@@ -27,201 +179,28 @@ allow = ["POST /containers/{id}/start", "POST /containers/{id}/kill"]
 target.own = true
 "#;
 
-/// `QUAYGATE_TEST_ROUNDS` makes it more.
-const ROUNDS: usize = 1000;
-
-/// A container that is never started, made directly at the engine.
-struct Still {
-    name: String,
-    id: String,
-}
-
-impl Still {
-    fn make(name: String, labels: &[&str]) -> Self {
-        let mut arguments = vec!["create", "--name", &name];
-        arguments.extend(labels.iter().flat_map(|label| ["--label", label]));
-        arguments.extend([crate::stage::IMAGE, "true"]);
-        let id = docker(engine(), &arguments).ok().trim().to_owned();
-        Self { name, id }
-    }
-
-    /// How many of its CPU shares were asked for.
-    fn shares(&self) -> u64 {
-        let format = "{{.HostConfig.CpuShares}}";
-        let shares = docker(engine(), &["inspect", "--format", format, &self.id]).ok();
-        shares.trim().parse().unwrap()
-    }
-}
-
-impl Drop for Still {
-    fn drop(&mut self) {
-        docker(engine(), &["rm", "-f", &self.id]);
-    }
-}
-
-/// However a scene ends, its disturber does too.
-struct Stopping<'a>(&'a AtomicBool);
-
-impl Drop for Stopping<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Requests over one connection, each answered with a length or without a body.
-struct Caller(UnixStream);
-
-impl Caller {
-    fn at(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).unwrap();
-        let patience = Some(Duration::from_secs(60));
-        stream.set_read_timeout(patience).unwrap();
-        Self(stream)
-    }
-
-    fn call(&mut self, method: &str, target: &str, body: &str) -> (u16, String) {
-        let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.0.write_all(request.as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        let mut read = |bytes: &mut Vec<u8>| {
-            let mut piece = [0; 4096];
-            let count = self.0.read(&mut piece).unwrap();
-            assert!(count > 0, "{method} {target}: closed in the middle");
-            bytes.extend_from_slice(piece.get(..count).unwrap());
-        };
-        let end = loop {
-            let found = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-            match found {
-                Some(at) => break at + 4,
-                None => read(&mut bytes),
-            }
-        };
-        let head = String::from_utf8(bytes.get(..end).unwrap().to_vec()).unwrap();
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length")
-                .then(|| value.trim().parse::<usize>().unwrap())
-        });
-        while bytes.len() < end + length.unwrap_or(0) {
-            read(&mut bytes);
-        }
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = bytes.get(end..).unwrap().to_vec();
-        (status, String::from_utf8(body).unwrap())
-    }
-}
-
-#[test]
-#[ignore = "needs a Docker engine: scripts/test starts one"]
-fn every_spelling_of_a_reference_reaches_the_object_itself_or_nothing() {
-    let gate = Gate::before(engine(), POLICY);
-    let mine = Still::make(name("mine"), &["mine=yes"]);
-    let theirs = Still::make(name("theirs"), &["mine=no"]);
-    let mut caller = Caller::at(&gate.socket());
-    for (still, allowed) in [(&mine, true), (&theirs, false)] {
-        let lengths = [64, 32, 12, 10];
-        let mut spelled: Vec<&str> = lengths.map(|n| still.id.get(..n).unwrap()).to_vec();
-        spelled.push(&still.name);
-        for spelled in spelled {
-            let (status, text) = caller.call("GET", &format!("/containers/{spelled}/json"), "");
-            assert_eq!(status, if allowed { 200 } else { 403 }, "{spelled}: {text}");
-        }
-    }
-    let slashed = format!("/containers/%2F{}/json", mine.name);
-    assert_eq!(caller.call("GET", &slashed, "").0, 400);
-
-    let (status, text) = Caller::at(&gate.socket()).call("GET", "/containers/nobody/json", "");
-    assert_eq!(status, 404);
-    assert!(text.contains("No such container: nobody"), "{text}");
-}
-
-#[test]
-#[ignore = "needs a Docker engine: scripts/test starts one"]
-fn names_that_change_hands_all_the_time_never_lead_to_another_container() {
-    let rounds = std::env::var("QUAYGATE_TEST_ROUNDS");
-    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    let gate = Gate::before(engine(), POLICY);
-    let mine = Still::make(name("mine"), &["mine=yes"]);
-    let theirs = Still::make(name("theirs"), &["mine=no"]);
-    let (prize, aside) = (name("prize"), name("aside"));
-
-    let stop = AtomicBool::new(false);
-    let (mut hits, mut misses) = (0, 0);
-    thread::scope(|scope| {
-        let (mine, theirs, stop, prize, aside) = (&mine, &theirs, &stop, &prize, &aside);
-        scope.spawn(move || {
-            let mut engine = Caller::at(engine());
-            let mut rename = |still: &Still, to: &str| {
-                let target = format!("/containers/{}/rename?name={to}", still.id);
-                let (status, text) = engine.call("POST", &target, "");
-                assert_eq!(status, 204, "{text}");
-            };
-            let mut turn = 0_u64;
-            while !stop.load(Ordering::Relaxed) {
-                let (first, second) = if turn.is_multiple_of(2) {
-                    (mine, theirs)
-                } else {
-                    (theirs, mine)
-                };
-                rename(second, &format!("{aside}-{turn}"));
-                rename(first, &format!("{prize}-{turn}"));
-                // For a moment the name is nobody's, then the other's.
-                rename(first, &format!("{aside}-again-{turn}"));
-                rename(second, prize);
-                turn += 1;
-            }
-        });
-        let _stopping = Stopping(stop);
-        let mut caller = Caller::at(&gate.socket());
-        for round in 0..rounds {
-            let shares = 2 + round % 1000;
-            let body = format!("{{\"CpuShares\":{shares}}}");
-            let (status, text) = caller.call("POST", &format!("/containers/{prize}/update"), &body);
-            match status {
-                200 => hits += 1,
-                403 | 404 => misses += 1,
-                _ => panic!("{status}: {text}"),
-            }
-            if status != 200 {
-                // A refusal of a request whose body was not read closes the connection.
-                caller = Caller::at(&gate.socket());
-            }
-        }
-    });
-    eprintln!("{rounds} rounds: {hits} reached the container, {misses} were refused or found none");
-    assert!(hits > 0 && misses > 0, "the names did change hands");
-    assert_eq!(theirs.shares(), 0, "the other container was never touched");
-    assert!(mine.shares() > 0);
-}
-
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn own_containers_are_reached_and_all_others_are_not() {
-    let gate = Gate::before(engine(), POLICY);
+    let gate = Gate::before(engine(), OWN);
     let foreign = Still::make(name("foreign"), &[]);
     let made = name("own");
-    let body = format!(
-        "{{\"Image\":\"{}\",\"Cmd\":[\"sleep\",\"60\"]}}",
-        crate::stage::IMAGE
-    );
+    let body = json!({"Image": image(), "Cmd": ["sleep", "60"]}).to_string();
     let target = format!("/containers/create?name={made}");
-    let (status, text) = Caller::at(&gate.socket()).call("POST", &target, &body);
-    assert_eq!(status, 201, "{text}");
-    let gone = || docker(engine(), &["rm", "-f", &made]);
+    let id = Caller::at(&gate.socket()).json("POST", &target, &body)["Id"].take();
+    let own = Still {
+        name: made.clone(),
+        id: id.as_str().unwrap().to_owned(),
+    };
 
     let start = |name: &str| {
         let target = format!("/containers/{name}/start");
         Caller::at(&gate.socket()).call("POST", &target, "").0
     };
-    let outcome = (start(&made), start(&foreign.name), start(&foreign.id));
-    let other = Gate::before(engine(), POLICY);
+    let outcome = (start(&own.name), start(&foreign.name), start(&foreign.id));
+    let other = Gate::before(engine(), OWN);
     let kill = format!("http://docker/containers/{made}/kill");
     let elsewhere = curl(&other.socket(), &["-X", "POST", &kill]).out;
-    gone();
     assert_eq!(outcome, (204, 403, 403));
     assert!(elsewhere.contains("target.own = true"), "{elsewhere}");
 }
