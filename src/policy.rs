@@ -178,6 +178,12 @@ impl Policy {
         found.map_or(("", 0), |rule| (&*rule.name, rule.line))
     }
 
+    /// The same for whoever keeps the name.
+    pub fn rule_shared(&self, rule: RuleRef) -> Option<(Arc<str>, usize)> {
+        let found = self.rules.get(index::slot_of(rule))?;
+        Some((Arc::clone(&found.name), found.line))
+    }
+
     /// The place of a rule in its file.
     pub fn rule_span(&self, rule: RuleRef) -> Span {
         let found = self.rules.get(index::slot_of(rule));

@@ -1,5 +1,7 @@
 //! Rules: what is granted, and under which conditions.
 
+use std::sync::Arc;
+
 use crate::diag::Span;
 use crate::docker::Operation;
 
@@ -12,7 +14,7 @@ use super::target;
 #[derive(Debug)]
 pub(super) struct Rule {
     /// Its name: as given, else the text of its first grant.
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<str>,
     /// One-based line in the file.
     pub(super) line: usize,
     /// Where it stands.

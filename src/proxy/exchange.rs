@@ -135,8 +135,7 @@ impl Connection {
         let operation = permit.call().operation();
         let record = self.serving.audit.keeps(operation).then(|| {
             let mut record = self.asked(Some(permit.call()));
-            let (name, line) = self.serving.policy.rule(permit.rule());
-            record.rule = Some((name.into(), line));
+            record.rule = self.serving.policy.rule_shared(permit.rule());
             record.target = findings.target.named();
             record.connected = findings.connected.named();
             record

@@ -1,6 +1,7 @@
 //! `allow = […]` at the top of the file, and `[[rule]]`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::diag::escape::{self, escape};
 use crate::diag::{Diagnostic, suggest};
@@ -53,7 +54,7 @@ pub(super) fn top_level(value: &Value<'_>, problems: &mut Problems<'_>) -> Vec<R
     let rule = |entry: &Value<'_>, problems: &mut Problems<'_>| {
         let grant = grant::grant(entry, problems)?;
         Some(Rule {
-            name: grant.text.clone(),
+            name: Arc::from(&*grant.text),
             line: problems.source.line(entry.span.start),
             span: entry.span.clone(),
             grants: vec![grant],
@@ -132,7 +133,7 @@ fn rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Rule> {
     conditions.extend(image::image(&mut table, &grants, problems));
     let body = body::body(&mut table, &grants, problems);
     table.finish(&KEYS, &LATER, problems);
-    let default = grants.first()?.text.clone();
+    let default = Arc::from(&*grants.first()?.text);
     Some(Rule {
         name: name.map_or(default, Into::into),
         line: problems.source.line(span.start),
@@ -208,7 +209,7 @@ fn duplicate_names(rules: &[Rule], problems: &mut Problems<'_>) {
             seen.insert(&rule.name, rule);
             continue;
         };
-        let by_grant = |rule: &Rule| rule.grants.first().is_some_and(|g| g.text == rule.name);
+        let by_grant = |rule: &Rule| rule.grants.first().is_some_and(|g| *g.text == *rule.name);
         let diagnostic = if by_grant(rule) && by_grant(first) {
             if !rule.is_plain() || !first.is_plain() {
                 // Two rules for one grant under different conditions are how "or" is written.
