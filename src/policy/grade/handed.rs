@@ -3,10 +3,12 @@
 use crate::diag::Span;
 use crate::docker::Operation;
 use crate::docker::operation::QueryKey;
+use crate::docker::payload::Power;
 use crate::policy::Policy;
 use crate::policy::condition::{Condition, Want as Value};
 use crate::policy::power::{Clause, Says};
 use crate::policy::rule::{Grant, Rule, Target};
+use crate::policy::target;
 
 use super::Grade;
 use super::operation::{by_itself, unchecked};
@@ -36,12 +38,22 @@ pub(in crate::policy) fn handed_out(
     if body.unchecked {
         handed.push(unchecked(operation, grant));
     }
-    let clauses = body.clauses.iter();
+    // Whoever creates a container chooses these for its first command anyway.
+    let chosen = |clause: &Clause| {
+        matches!(clause.says, Says::Power(Power::Env | Power::Workdir, _)) && is_about_own(rule)
+    };
+    let clauses = body.clauses.iter().filter(|clause| !chosen(clause));
     handed.extend(clauses.filter_map(|clause| by_clause(policy, clause)));
     let conditions = rule.conditions.iter();
     handed.extend(conditions.filter_map(|condition| by_condition(operation, condition)));
     handed.extend(by_itself(rule, grant, target));
     handed
+}
+
+/// Whether a rule reaches only what was created through the same socket.
+pub(super) fn is_about_own(rule: &Rule) -> bool {
+    let mut clauses = rule.target.iter();
+    clauses.any(|clause| matches!(clause.says, target::Says::Own))
 }
 
 fn by_clause(policy: &Policy, clause: &Clause) -> Option<Handed> {

@@ -8,7 +8,7 @@ use crate::policy::power::{Argv, BodyRule, Clause, Says};
 use crate::policy::rule::{Grant, Rule, Target};
 
 use super::Grade;
-use super::handed::Handed;
+use super::handed::{Handed, is_about_own};
 
 /// What an unchecked body can ask for that is root.
 #[rustfmt::skip]
@@ -68,6 +68,11 @@ static ITSELF: [(Operation, Grade, &str); 5] = [
 /// What a target is good for by itself.
 pub(super) fn by_itself(rule: &Rule, grant: &Grant, target: &Target) -> Option<Handed> {
     let operation = target.operation;
+    // What was created here may do what its creation could ask for, and that is graded there.
+    let enters = [Operation::ContainerExec, Operation::PutContainerArchive].contains(&operation);
+    if enters && is_about_own(rule) {
+        return None;
+    }
     let free = rule.target.is_empty() && is_free(target);
     let (grade, why) = if operation == Operation::ContainerExec {
         if free && !narrows_commands(rule.body()) {

@@ -204,6 +204,10 @@ fn a_chain_needs_all_of_its_links() {
         "[\"POST /containers/create\"]",
         "container.mounts = [\"volume:**\"]",
     );
+    let entering = |lines: &str| {
+        let exec = rule("\"POST /containers/{id}/exec\"", lines);
+        format!("allow = [\"POST /exec/{{id}}/start\"]\n{exec}")
+    };
     for (text, expected, why) in [
         (String::new(), ReadOnly, ""),
         (
@@ -311,6 +315,36 @@ fn a_chain_needs_all_of_its_links() {
             ),
             Powers,
             "write files",
+        ),
+        (
+            rule("\"PUT /containers/{id}/archive\"", "target.own = true"),
+            Changes,
+            "",
+        ),
+        (
+            rule("\"PUT /containers/{id}/archive\"", "target.label = \"web\""),
+            Powers,
+            "write files",
+        ),
+        (
+            entering("target.own = true\nexec.env = \"**\"\nexec.workdir = \"**\""),
+            Changes,
+            "",
+        ),
+        (
+            entering("target.label = \"web\""),
+            Powers,
+            "whatever power these have",
+        ),
+        (
+            entering("target.own = true\nexec.user = \"**\""),
+            Powers,
+            "exec.user",
+        ),
+        (
+            entering("target.own = true\nexec.privileged = true"),
+            Root,
+            "be privileged",
         ),
         // A plain grant of an operation whose body nobody describes allows nothing.
         (
