@@ -25,7 +25,7 @@ macro_rules! ready {
 }
 
 /// All of them, in the order in which they are shown: what only looks, for people first, then by
-/// service; then what makes containers.
+/// service; what enters labelled containers; then what makes containers.
 pub const ALL: &[Builtin] = ready![
     "read-only",
     "docker-cli-viewer",
@@ -33,6 +33,7 @@ pub const ALL: &[Builtin] = ready![
     "beszel",
     "diun",
     "dozzle",
+    "dozzle-actions",
     "glances",
     "homepage",
     "kafka",
@@ -43,6 +44,8 @@ pub const ALL: &[Builtin] = ready![
     "traefik",
     "uptime-kuma",
     "vector",
+    "ofelia",
+    "volume-backup",
     "ai-agent-sandbox",
     "ci-runner",
     "compose-deploy",

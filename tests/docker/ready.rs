@@ -1,5 +1,6 @@
-//! The ready policies that let a service make containers, each with the client it is for: its work is
-//! done, and what would reach the host leaves no container behind.
+//! The ready policies that let a service change something, each with the client it is for, or with the
+//! calls of one that is not here: its work is done, what would reach the host leaves no container
+//! behind, and what is aimed at somebody else's container leaves that as it was.
 //!
 //! `QUAYGATE_TEST_COMPOSE` names another compose than `docker-compose` in `PATH`;
 //! `QUAYGATE_TEST_PYTHON` a Python that has testcontainers.
@@ -12,11 +13,16 @@
 
 mod command_line;
 mod compose;
+mod labelled;
 mod services;
+mod stranger;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -55,8 +61,13 @@ fn testcontainers_of_python_start_run_and_remove_theirs() {
 
 /// The gate with a ready policy.
 fn ready(policy: &str) -> Gate {
+    ready_with(policy, |text| text)
+}
+
+/// The gate with a ready policy that a person has edited.
+fn ready_with(policy: &str, edit: impl FnOnce(String) -> String) -> Gate {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("policies/{policy}.toml"));
-    Gate::before(engine(), &fs::read_to_string(file).unwrap())
+    Gate::before(engine(), &edit(fs::read_to_string(file).unwrap()))
 }
 
 fn exists(container: &str) -> bool {
@@ -75,6 +86,27 @@ fn ask(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> (u16, V
     let (document, status) = said.rsplit_once('\n').unwrap();
     let document = serde_json::from_str(document).unwrap_or(Value::Null);
     (status.parse().unwrap(), document)
+}
+
+/// Starts an exec as Go's clients do, by an upgrade of the connection: all that came until the command
+/// had ended.
+#[track_caller]
+fn started(socket: &Path, exec: &str) -> String {
+    let body = r#"{"Detach":false,"Tty":false}"#;
+    let request = format!(
+        "POST /v1.41/exec/{exec}/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n\
+         Upgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let patience = Some(Duration::from_secs(60));
+    stream.set_read_timeout(patience).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    answer
 }
 
 fn finished(command: &mut Command) -> Done {

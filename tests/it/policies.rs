@@ -2,6 +2,7 @@
 //! can do more, and every optional line that a file offers is a line that works.
 
 mod makers;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -172,10 +173,15 @@ fn what_only_looks_can_not_enter_create_read_files_or_pull_not_even_with_every_o
 }
 
 #[test]
-fn of_what_only_looks_autoheal_alone_changes_anything() {
+fn of_what_only_looks_two_policies_alone_change_anything() {
     for (name, text) in lookers() {
         let expected: &[Operation] = match name.as_str() {
             "autoheal" => &[Operation::ContainerRestart],
+            "dozzle-actions" => &[
+                Operation::ContainerStart,
+                Operation::ContainerStop,
+                Operation::ContainerRestart,
+            ],
             _ => &[],
         };
         assert_eq!(changes(&loaded(&name, &text).policy), expected, "{name}");
@@ -279,7 +285,8 @@ fn with_optional_lines(text: &str) -> String {
             .map(|rest| format!("  \"{rest}"));
         let key = line
             .strip_prefix("# ")
-            .filter(|rest| rest.starts_with("container.") && rest.contains(" = "));
+            .filter(|rest| rest.starts_with("container.") || rest.starts_with("exec."))
+            .filter(|rest| rest.contains(" = "));
         let grant = grant.filter(|line| line.ends_with(','));
         grant.or_else(|| key.map(str::to_owned))
     });
@@ -298,14 +305,15 @@ fn loaded(name: &str, text: &str) -> Checked {
         .unwrap_or_else(|problems| panic!("{}", render::text(&source, &problems, false)))
 }
 
-/// The policies that let nobody make containers.
+/// The policies that let nobody make or enter containers.
 fn lookers() -> BTreeMap<String, String> {
     let mut files = files();
     files.retain(|name, text| {
-        let effect = loaded(name, text).policy.effect(Operation::ContainerCreate);
-        !effect.access.is_reachable()
+        let policy = loaded(name, text).policy;
+        let reaches = |operation| policy.effect(operation).access.is_reachable();
+        !reaches(Operation::ContainerCreate) && !reaches(Operation::ContainerExec)
     });
-    assert_eq!(files.len(), 16);
+    assert_eq!(files.len(), 17);
     files
 }
 

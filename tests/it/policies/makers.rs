@@ -246,6 +246,28 @@ fn no_body_reaches_the_host_not_even_with_every_optional_line() {
 }
 
 #[test]
+fn ofelia_makes_plain_containers_if_it_is_let_and_none_if_not() {
+    let plain = files()["ofelia"].clone();
+    let create = "POST /containers/create?";
+    // What go-dockerclient makes of a job.
+    let base = json!({
+        "User": "root", "AttachStdout": true, "AttachStderr": true, "Cmd": ["date"], "Image": "a",
+        "Entrypoint": null,
+        "HostConfig": {"ConsoleSize": [0, 0], "RestartPolicy": {}, "LogConfig": {}},
+        "NetworkingConfig": {"EndpointsConfig": null},
+    });
+    let policy = loaded("ofelia", &with_optional_lines(&plain)).policy;
+    assert!(allows(&policy, create, &base.to_string()));
+    for escape in escapes() {
+        let mut body = base.clone();
+        lay(&mut body, &escape);
+        assert!(!allows(&policy, create, &body.to_string()), "{escape}");
+    }
+    let policy = loaded("ofelia", &plain).policy;
+    assert!(!allows(&policy, create, &base.to_string()));
+}
+
+#[test]
 fn the_running_gate_sends_docker_what_is_allowed_and_no_escape() {
     let files = files();
     for maker in &MAKERS {
