@@ -24,9 +24,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::stage::{Done, Gate, IMAGE, curl, docker, engine};
+use crate::stage::{Container, Done, Gate, IMAGE, curl, docker, engine, name};
+use stranger::Stranger;
 
 #[test]
 #[ignore = "needs a Docker engine and QUAYGATE_TEST_PYTHON: scripts/test brings both"]
@@ -55,6 +56,82 @@ fn testcontainers_of_python_start_run_and_remove_theirs() {
             "host network: refused",
         ]
     );
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn tests_reach_no_container_and_no_network_but_their_own() {
+    let gate = ready("testcontainers");
+    let socket = gate.socket();
+    let stranger = Stranger::running(&["--label", "org.testcontainers=true"]);
+    let own = Container(name("own"));
+    let run = ["run", "-d", "--name", &own.0, IMAGE, "sleep", "600"];
+    docker(&socket, &run).ok();
+    docker(&socket, &["exec", &own.0, "true"]).ok();
+
+    stranger.is_out_of_reach(&socket, &[]);
+
+    let theirs = name("net");
+    docker(engine(), &["network", "create", &theirs]).ok();
+    let body = json!({"Name": name("net"), "Labels": {"org.testcontainers": "true"}});
+    let (status, made) = ask(&socket, "POST", "/networks/create", Some(&body));
+    assert_eq!(status, 201, "{made}");
+    let ours = made["Id"].as_str().unwrap();
+    let member = json!({"Container": own.0});
+    for (network, expected) in [
+        (theirs.as_str(), [403, 403, 403, 403]),
+        (ours, [200, 200, 200, 204]),
+    ] {
+        let path = format!("/networks/{network}");
+        let connect = format!("{path}/connect");
+        let disconnect = format!("{path}/disconnect");
+        let statuses = [
+            ask(&socket, "GET", &path, None).0,
+            ask(&socket, "POST", &connect, Some(&member)).0,
+            ask(&socket, "POST", &disconnect, Some(&member)).0,
+            ask(&socket, "DELETE", &path, None).0,
+        ];
+        assert_eq!(statuses, expected, "{network}");
+    }
+    docker(engine(), &["network", "rm", &theirs]).ok();
+}
+
+/// Ryuk itself is not here: the docker CLI, in a container that has this policy's own socket where Ryuk
+/// would get it, does what Ryuk does.
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn a_reaper_at_the_policys_own_socket_removes_what_tests_left_and_nothing_else() {
+    const SESSION: &str = "org.testcontainers.sessionId=d5c1";
+    let gate = ready_with("testcontainers", |text| {
+        let own = std::env::temp_dir().join("*/run/scene/docker.sock");
+        let line = format!("container.mounts = [\"{}\"]\n", own.display());
+        let key = "container.publish";
+        assert_eq!(text.matches(key).count(), 1);
+        text.replace(key, &(line + key))
+    });
+    let socket = gate.socket();
+    let stranger = Stranger::running(&["--label", SESSION]);
+    let left = Container(name("left"));
+    let run = ["run", "-d", "--label", SESSION, "--name", &left.0, IMAGE];
+    docker(&socket, &[&run[..], &["sleep", "600"]].concat()).ok();
+
+    let remove = |what: &str| format!("docker -H unix:///s rm -f {what}");
+    let list = format!("docker -H unix:///s ps -aq --no-trunc --filter label={SESSION}");
+    let script = format!("{list}; {}; {}", remove(&left.0), remove(stranger.name()));
+    let reap = |inside: &Path| {
+        let bind = format!("{}:/s", inside.display());
+        let run = ["run", "-d", "-v", &bind, IMAGE, "sh", "-c", &script];
+        docker(&socket, &run)
+    };
+    let refused = reap(engine());
+    assert!(refused.err.contains("container.mounts"), "{refused:?}");
+    assert!(exists(&left.0));
+    let reaper = Container(reap(&socket).ok().trim().to_owned());
+    docker(&socket, &["wait", &reaper.0]).ok();
+    let said = docker(&socket, &["logs", &reaper.0]);
+    assert!(said.err.contains("refused by policy"), "{said:?}");
+    assert!(!exists(&left.0), "{said:?}");
+    stranger.is_as_it_was();
 }
 
 // === what they share ===

@@ -1,7 +1,11 @@
 //! `ci-runner`, `docker-run`, `ai-agent-sandbox` and `docker-cli-full` with the docker command line.
 
-use super::{exists, is_refused, ready};
-use crate::stage::{Container, IMAGE, docker, docker_with_input, engine, name};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::stranger::Stranger;
+use super::{exists, is_refused, ready, ready_with};
+use crate::stage::{Container, IMAGE, docker, docker_with_input, name};
 
 // === ci-runner ===
 
@@ -16,7 +20,10 @@ fn ci_runner_runs_throw_away_containers() {
     let ended = docker(&socket, &["run", "--rm", IMAGE, "sh", "-c", "exit 7"]);
     assert_eq!(ended.code, 7, "{ended:?}");
 
-    let job = Container(format!("ci-{}", name("job")));
+    let typed = docker_with_input(&socket, &["run", "--rm", "-i", IMAGE, "cat"], b"typed\n");
+    assert_eq!(typed.ok(), "typed\n");
+
+    let job = Container(name("job"));
     docker(
         &socket,
         &["run", "-d", "--name", &job.0, IMAGE, "sleep", "600"],
@@ -25,6 +32,8 @@ fn ci_runner_runs_throw_away_containers() {
     docker(&socket, &["stop", "--time", "0", &job.0]).ok();
     docker(&socket, &["rm", &job.0]).ok();
     assert!(!exists(&job.0));
+
+    Stranger::running(&[]).is_out_of_reach(&socket, &[]);
 }
 
 // === docker-run ===
@@ -34,7 +43,7 @@ fn ci_runner_runs_throw_away_containers() {
 fn docker_run_does_everything_with_its_own_and_nothing_with_others() {
     let gate = ready("docker-run");
     let socket = gate.socket();
-    let neighbour = Container::running("neighbour", &[], &["sleep", "600"]);
+    let neighbour = Stranger::running(&[]);
 
     let said = docker(&socket, &["run", "--rm", IMAGE, "echo", "hello"]).ok();
     assert_eq!(said, "hello\n");
@@ -55,17 +64,17 @@ fn docker_run_does_everything_with_its_own_and_nothing_with_others() {
     let gate = gate.restart();
     let socket = gate.socket();
     for refused in [
-        &["exec", &neighbour.0, "true"][..],
-        &["logs", &neighbour.0],
-        &["stop", "--time", "0", &neighbour.0],
-        &["rm", "-f", &neighbour.0],
-        &["inspect", &neighbour.0],
-        &["cp", &format!("{}:/etc/passwd", neighbour.0), "-"],
+        &["exec", neighbour.name(), "true"][..],
+        &["logs", neighbour.name()],
+        &["stop", "--time", "0", neighbour.name()],
+        &["rm", "-f", neighbour.name()],
+        &["inspect", neighbour.name()],
+        &["cp", &format!("{}:/etc/passwd", neighbour.name()), "-"],
         &[
             "run",
             "--rm",
             "--network",
-            &format!("container:{}", neighbour.0),
+            &format!("container:{}", neighbour.name()),
             IMAGE,
             "true",
         ],
@@ -73,7 +82,7 @@ fn docker_run_does_everything_with_its_own_and_nothing_with_others() {
         let done = docker(&socket, refused);
         assert_ne!(done.code, 0, "{refused:?}: {done:?}");
     }
-    assert!(exists(&neighbour.0));
+    neighbour.is_out_of_reach(&socket, &[]);
     docker(&socket, &["rm", "-f", &own.0]).ok();
     assert!(!exists(&own.0));
 }
@@ -128,7 +137,7 @@ fn ci_runner_gives_no_container_anything_of_the_host() {
 
     for (flag, power) in ESCAPES {
         let flag = flag.replace("NEIGHBOUR", &neighbour.0);
-        let job = Container(format!("ci-{}", name("escape")));
+        let job = Container(name("escape"));
         let refused = docker(
             &gate.socket(),
             &["run", "--name", &job.0, &flag, IMAGE, "true"],
@@ -154,20 +163,16 @@ fn ci_runner_gives_no_container_anything_of_the_host() {
         is_refused(&refused);
     }
     assert!(exists(&neighbour.0));
-    // The command line shows no reason for a refused attach.
-    let typed = Container(format!("ci-{}", name("typed")));
-    let run = ["run", "-i", "--name", &typed.0, IMAGE, "cat"];
-    let refused = docker_with_input(&gate.socket(), &run, b"x");
-    assert!(refused.err.contains("received 403"), "{refused:?}");
 }
 
 // === ai-agent-sandbox ===
 
 /// What the policy's first lines tell an agent to write.
-const SANDBOX: [&str; 8] = [
+const SANDBOX: [&str; 9] = [
     "--network=none",
     "--memory=64m",
     "--pids-limit=64",
+    "--user=1000",
     "--cap-drop=ALL",
     "--security-opt=no-new-privileges",
     IMAGE,
@@ -178,15 +183,27 @@ const SANDBOX: [&str; 8] = [
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn agents_run_code_in_sandboxes() {
-    let gate = ready("ai-agent-sandbox");
+    let work = tempfile::Builder::new().prefix("qgw").tempdir().unwrap();
+    fs::write(work.path().join("task"), "a task").unwrap();
+    fs::set_permissions(work.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let place = work.path().display().to_string();
+    let gate = ready_with("ai-agent-sandbox", |text| {
+        text.replace("/srv/sandbox", &place)
+    });
     let socket = gate.socket();
-    let sandbox = Container(format!("sandbox-{}", name("a")));
+    let sandbox = Container(name("a"));
     let enter = |arguments: &[&str], input: &[u8]| {
         docker_with_input(&socket, &[&["exec"], arguments].concat(), input).ok()
     };
 
-    let run = [&["run", "-d", "--name", &sandbox.0], &SANDBOX[..]].concat();
+    let bind = format!("--volume={place}:/work:ro");
+    let run = [&["run", "-d", "--name", &sandbox.0, &bind], &SANDBOX[..]].concat();
     docker(&socket, &run).ok();
+    assert_eq!(enter(&[&sandbox.0, "cat", "/work/task"], b""), "a task");
+    let written = docker(&socket, &["exec", &sandbox.0, "sh", "-c", "echo >/work/x"]);
+    assert!(written.err.contains("Read-only"), "{written:?}");
+    assert_eq!(enter(&[&sandbox.0, "id", "-u"], b""), "1000\n");
+    is_refused(&docker(&socket, &["exec", "--user=0", &sandbox.0, "id"]));
     let said = enter(
         &[
             "-w",
@@ -201,11 +218,13 @@ fn agents_run_code_in_sandboxes() {
         b"",
     );
     assert_eq!(said, "/tmp\nb\n");
-    let script = ["-i", &sandbox.0, "sh", "-c", "cat >/tmp/x.sh; sh /tmp/x.sh"];
+    let script = ["-i", &sandbox.0, "sh"];
     assert_eq!(enter(&script, b"echo from a script"), "from a script\n");
     assert!(!enter(&[&sandbox.0, "ls", "/sys/class/net"], b"").contains("eth0"));
 
-    docker(&socket, &["rm", "-f", &sandbox.0]).ok();
+    // Libraries go by ids.
+    let id = docker(&socket, &["inspect", "-f", "{{.Id}}", &sandbox.0]).ok();
+    docker(&socket, &["rm", "-f", &id[..12]]).ok();
     assert!(!exists(&sandbox.0));
 }
 
@@ -213,30 +232,24 @@ fn agents_run_code_in_sandboxes() {
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn agents_reach_nothing_but_sandboxes() {
     let gate = ready("ai-agent-sandbox");
-    let neighbour = Container::running("neighbour", &[], &["sleep", "600"]);
-    let id = docker(engine(), &["inspect", "-f", "{{.Id}}", &neighbour.0]).ok();
-
+    let neighbour = Stranger::running(&["--network=none"]);
     for command in [
-        &["exec", &neighbour.0, "true"][..],
-        &["exec", id.trim(), "true"],
-        &["exec", &id[..12], "true"],
-        &["rm", "-f", &neighbour.0],
-        &["kill", &neighbour.0],
-        &["inspect", &neighbour.0],
+        &["exec", neighbour.name(), "true"][..],
+        &["rm", "-f", neighbour.name()],
         &["ps"],
         &["pull", "alpine:3"],
     ] {
         is_refused(&docker(&gate.socket(), command));
     }
-    assert!(exists(&neighbour.0));
+    neighbour.is_out_of_reach(&gate.socket(), &[]);
 }
 
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn agents_get_no_sandbox_that_is_less_than_one() {
     let gate = ready("ai-agent-sandbox");
-    for left_out in &SANDBOX[..5] {
-        let sandbox = Container(format!("sandbox-{}", name("b")));
+    for left_out in &SANDBOX[..6] {
+        let sandbox = Container(name("b"));
         let mut run = vec!["run", "-d", "--name", &sandbox.0];
         run.extend(SANDBOX.iter().filter(|word| *word != left_out));
         is_refused(&docker(&gate.socket(), &run));
@@ -245,10 +258,12 @@ fn agents_get_no_sandbox_that_is_less_than_one() {
     for more in [
         "--privileged",
         "--volume=/:/host",
+        "--volume=/srv/sandbox:/work",
+        "--volume=/srv:/work:ro",
         "--cap-add=SYS_ADMIN",
         "--pid=host",
     ] {
-        let sandbox = Container(format!("sandbox-{}", name("c")));
+        let sandbox = Container(name("c"));
         let run = [&["run", "-d", "--name", &sandbox.0, more], &SANDBOX[..]].concat();
         is_refused(&docker(&gate.socket(), &run));
         assert!(!exists(&sandbox.0), "with {more}");

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{finished, ready};
+use super::stranger::Stranger;
+use super::{finished, is_refused, ready};
 use crate::stage::{Done, Gate, IMAGE, docker, engine, name};
 
 #[test]
@@ -75,6 +76,34 @@ fn compose_gets_no_service_that_has_anything_of_the_host() {
         );
         assert_eq!(project.containers(engine()), "", "{setting}");
     }
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn compose_leaves_alone_what_somebody_else_has_brought_up() {
+    let gate = ready("compose-deploy");
+    let socket = gate.socket();
+    let project = Project::at(&gate);
+    project.write(&["restart: \"no\""]);
+    // What Compose, 1.29 and 2, knows its own by.
+    let labels = [
+        &format!("project={}", project.name),
+        "service=web",
+        "oneoff=False",
+        "container-number=1",
+        "config-hash=0",
+    ];
+    let labels = labels.map(|label| format!("--label=com.docker.compose.{label}"));
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let stranger = Stranger::running(&labels);
+
+    let down = project.compose(&["down", "-t", "0"]);
+    assert!(down.err.contains("refused by policy"), "{down:?}");
+    stranger.is_out_of_reach(&socket, &[]);
+    let network = name("net_default");
+    docker(engine(), &["network", "create", &network]).ok();
+    is_refused(&docker(&socket, &["network", "rm", &network]));
+    docker(engine(), &["network", "rm", &network]).ok();
 }
 
 /// A project in a directory of its own, at the gate.

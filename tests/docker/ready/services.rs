@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::stranger::Stranger;
 use super::{ask, exists, finished, ready};
 use crate::stage::{Container, IMAGE, docker, docker_with_input, engine, name};
 
@@ -65,6 +66,81 @@ fn gitlab_runner_feeds_a_script_to_a_job_with_a_cache() {
 
     docker(&socket, &["network", "rm", &network]).ok();
     docker(&socket, &["volume", "rm", &cache]).ok();
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn gitlab_runner_makes_a_cache_writable_and_ends_a_job() {
+    let gate = ready("gitlab-runner");
+    let socket = gate.socket();
+    let unique = format!("runner-{}", name("t2"));
+    let post = |path: &str, body: Option<&Value>| ask(&socket, "POST", path, body);
+    let delete = |path: &str| ask(&socket, "DELETE", path, None).0;
+    let of = |container: &Container, rest: &str| format!("/containers/{}{rest}", container.0);
+
+    // A cache is made writable by a container that lives for a moment.
+    let cache = format!("{unique}-cache");
+    let body = json!({"Name": cache});
+    assert_eq!(post("/volumes/create", Some(&body)).0, 201);
+    let bind = format!("{cache}:/gitlab-runner-cache-init");
+    let body = json!({
+        "Image": IMAGE, "Cmd": ["sh", "-c", "echo >/gitlab-runner-cache-init/x"],
+        "HostConfig": {"LogConfig": {"Type": "json-file"}, "Binds": [bind]},
+    });
+    let create = format!("/containers/create?name={cache}-set-permission-1f2e3d4c");
+    let (status, made) = post(&create, Some(&body));
+    assert_eq!(status, 201, "{made}");
+    let init = Container(made["Id"].as_str().unwrap().to_owned());
+    assert_eq!(post(&of(&init, "/start"), None).0, 204);
+    let (status, ended) = post(&of(&init, "/wait?condition=not-running"), None);
+    assert_eq!((status, &ended["StatusCode"]), (200, &json!(0)));
+    assert_eq!(delete(&of(&init, "?force=1")), 204);
+
+    // Whatever has the name that a job's container gets is removed first.
+    let build = Container(format!("{unique}-build"));
+    assert_eq!(delete(&of(&build, "?force=1&v=1")), 404);
+    let run = ["run", "-d", "--name", &build.0, IMAGE, "sleep", "600"];
+    docker(&socket, &run).ok();
+    // A job that is cancelled: what it left is ended by a command in its container.
+    docker(&socket, &["exec", &build.0, "sh", "-c", "true"]).ok();
+    assert_eq!(post(&of(&build, "/kill?signal=KILL"), None).0, 204);
+    assert_eq!(delete(&of(&build, "?force=1&v=1")), 204);
+    assert!(!exists(&build.0));
+    assert_eq!(delete(&format!("/volumes/{cache}?force=1")), 204);
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn gitlab_runner_reaches_no_container_network_or_volume_of_others() {
+    let gate = ready("gitlab-runner");
+    let socket = gate.socket();
+    let at = |method: &str, path: &str| ask(&socket, method, path, None).0;
+    // Not even what another runner has made.
+    let stranger = Stranger::running(&["--label", "com.gitlab.gitlab-runner.managed=true"]);
+    stranger.is_out_of_reach(&socket, &[]);
+
+    let theirs = name("net");
+    docker(engine(), &["network", "create", &theirs]).ok();
+    docker(engine(), &["network", "connect", &theirs, stranger.name()]).ok();
+    assert_eq!(at("GET", "/networks"), 200);
+    assert_eq!(at("GET", &format!("/networks/{theirs}")), 403);
+    let member = json!({"Container": stranger.name(), "Force": true});
+    let disconnect = format!("/networks/{theirs}/disconnect");
+    assert_eq!(ask(&socket, "POST", &disconnect, Some(&member)).0, 403);
+    docker(
+        engine(),
+        &["network", "disconnect", &theirs, stranger.name()],
+    )
+    .ok();
+    assert_eq!(at("DELETE", &format!("/networks/{theirs}")), 403);
+    docker(engine(), &["network", "rm", &theirs]).ok();
+    stranger.is_as_it_was();
+
+    let data = name("data");
+    docker(engine(), &["volume", "create", &data]).ok();
+    assert_eq!(at("GET", &format!("/volumes/{data}")), 403);
+    assert_eq!(at("DELETE", &format!("/volumes/{data}?force=1")), 403);
+    docker(engine(), &["volume", "rm", &data]).ok();
 }
 
 // === nextcloud-aio-appapi ===

@@ -1,5 +1,5 @@
-//! The ready policies that go by labels: nothing that they grant reaches an object that is not meant, not
-//! even with every line that the file offers.
+//! The ready policies that go by labels, or by what was created through their socket: nothing that they
+//! grant reaches an object that is not meant, not even with every line that the file offers.
 
 use quaygate::docker::operation::{Effect, ObjectKind};
 use quaygate::docker::{ApiVersion, Call, Operation};
@@ -10,12 +10,16 @@ use quaygate::policy::{Policy, Reason, Verdict};
 use super::{files, loaded, reachable, with_optional_lines};
 
 /// Each with a fact that meets its rules about containers, and facts about others that do not.
-const GUARDED: [(&str, &str, &[&str]); 4] = [
+const GUARDED: [(&str, &str, &[&str]); 10] = [
+    ("ai-agent-sandbox", OWN, &["name=sandbox-1"]),
     (
         "autoheal",
         "label=autoheal=true",
         &["label=autoheal=false", "label=autoheal", OWN],
     ),
+    ("ci-runner", OWN, &["name=ci-1"]),
+    ("compose-deploy", OWN, &["project=shop"]),
+    ("docker-run", OWN, &["name=job"]),
     (
         "dozzle-actions",
         "label=dozzle.actions=true",
@@ -25,11 +29,13 @@ const GUARDED: [(&str, &str, &[&str]); 4] = [
             OWN,
         ],
     ),
+    ("gitlab-runner", OWN, &["name=runner-t1-build"]),
     (
         "ofelia",
         "label=ofelia.enabled=true",
         &["label=ofelia.enabled=false", "label=ofelia.service=true"],
     ),
+    ("testcontainers", OWN, &["label=org.testcontainers=true"]),
     (
         "volume-backup",
         "label=docker-volume-backup.archive-pre=true",
@@ -65,6 +71,54 @@ fn no_change_of_a_container_that_is_not_meant() {
                 reason != Verdict::Deny(Reason::Target)
             };
             assert!(changes.iter().any(|o| met(&o)), "{name} serves nothing");
+        }
+    }
+}
+
+#[test]
+fn what_makes_containers_of_its_own_sees_and_enters_no_others() {
+    let files = files();
+    for (name, meant, _) in GUARDED.iter().filter(|(_, meant, _)| *meant == OWN) {
+        let policy = loaded(name, &with_optional_lines(&files[*name])).policy;
+        let mut all = reachable(&policy);
+        all.retain(|operation| operation.object() == Some(ObjectKind::Container));
+        for operation in all {
+            let denied = Verdict::Deny(Reason::Target);
+            assert_eq!(verdict(&policy, operation, ""), denied, "{name}");
+            assert_ne!(verdict(&policy, operation, meant), denied, "{name}");
+        }
+    }
+}
+
+#[test]
+fn networks_of_others_are_neither_removed_nor_looked_into() {
+    let files = files();
+    for (name, operations) in [
+        (
+            "gitlab-runner",
+            &[
+                Operation::NetworkInspect,
+                Operation::NetworkDelete,
+                Operation::NetworkDisconnect,
+            ][..],
+        ),
+        (
+            "testcontainers",
+            &[
+                Operation::NetworkInspect,
+                Operation::NetworkDelete,
+                Operation::NetworkConnect,
+                Operation::NetworkDisconnect,
+            ],
+        ),
+        ("compose-deploy", &[Operation::NetworkDelete]),
+    ] {
+        let policy = loaded(name, &with_optional_lines(&files[name])).policy;
+        for operation in operations {
+            let of = |fact| verdict(&policy, *operation, fact);
+            let denied = Verdict::Deny(Reason::Target);
+            assert_eq!(of("name=shop_default"), denied, "{name} {operation:?}");
+            assert!(matches!(of(OWN), Verdict::Allow(_)), "{name} {operation:?}");
         }
     }
 }
