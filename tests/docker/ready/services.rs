@@ -267,6 +267,7 @@ fn watchtower_replaces_a_plain_container() {
         "--network",
         &network,
         "--restart=always",
+        "--label=com.centurylinklabs.watchtower.enable=true",
         "-e",
         "A=1",
     ];
@@ -296,6 +297,9 @@ fn watchtower_replaces_a_plain_container() {
     assert_eq!(networks.keys().collect::<Vec<_>>(), [&network]);
     docker(engine(), &["rm", "-f", &plain.0]).ok();
     docker(engine(), &["network", "rm", &network]).ok();
+
+    let kept = Stranger::running(&["--label", "com.centurylinklabs.watchtower.enable=false"]);
+    kept.is_out_of_reach(&socket, &["/json"]);
 }
 
 #[test]

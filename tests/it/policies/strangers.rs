@@ -10,7 +10,7 @@ use quaygate::policy::{Policy, Reason, Verdict};
 use super::{files, loaded, reachable, with_optional_lines};
 
 /// Each with a fact that meets its rules about containers, and facts about others that do not.
-const GUARDED: [(&str, &str, &[&str]); 10] = [
+const GUARDED: [(&str, &str, &[&str]); 11] = [
     ("ai-agent-sandbox", OWN, &["name=sandbox-1"]),
     (
         "autoheal",
@@ -40,6 +40,11 @@ const GUARDED: [(&str, &str, &[&str]); 10] = [
         "volume-backup",
         "label=docker-volume-backup.archive-pre=true",
         &["label=docker-volume-backup.stop-during-backup=false", OWN],
+    ),
+    (
+        "watchtower",
+        "label=com.centurylinklabs.watchtower.enable=true",
+        &["label=com.centurylinklabs.watchtower.enable=false"],
     ),
 ];
 
