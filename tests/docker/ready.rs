@@ -78,6 +78,15 @@ fn tests_reach_no_container_and_no_network_but_their_own() {
     assert_eq!(status, 201, "{made}");
     let ours = made["Id"].as_str().unwrap();
     let member = json!({"Container": own.0});
+    let other = json!({"Container": stranger.name()});
+    let drawn = ask(
+        &socket,
+        "POST",
+        &format!("/networks/{ours}/connect"),
+        Some(&other),
+    );
+    assert_eq!(drawn.0, 403, "{}", drawn.1);
+    stranger.is_as_it_was();
     for (network, expected) in [
         (theirs.as_str(), [403, 403, 403, 403]),
         (ours, [200, 200, 200, 204]),

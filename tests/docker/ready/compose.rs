@@ -102,7 +102,14 @@ fn compose_leaves_alone_what_somebody_else_has_brought_up() {
     stranger.is_out_of_reach(&socket, &[]);
     let network = name("net_default");
     docker(engine(), &["network", "create", &network]).ok();
+    for verb in ["connect", "disconnect"] {
+        is_refused(&docker(
+            &socket,
+            &["network", verb, &network, stranger.name()],
+        ));
+    }
     is_refused(&docker(&socket, &["network", "rm", &network]));
+    stranger.is_as_it_was();
     docker(engine(), &["network", "rm", &network]).ok();
 }
 

@@ -43,6 +43,8 @@ fn gitlab_runner_feeds_a_script_to_a_job_with_a_cache() {
     let said = docker_with_input(&socket, &run, b"echo built >/builds/x; cat /builds/x").ok();
     assert_eq!(said, "built\n");
     assert_eq!(docker(&socket, &["logs", &job.0]).ok(), "built\n");
+    let disconnect = ["network", "disconnect", "--force", &network, &job.0];
+    docker(&socket, &disconnect).ok();
     docker(&socket, &["rm", "-f", "-v", &job.0]).ok();
 
     for flag in [
@@ -300,6 +302,15 @@ fn watchtower_replaces_a_plain_container() {
 
     let kept = Stranger::running(&["--label", "com.centurylinklabs.watchtower.enable=false"]);
     kept.is_out_of_reach(&socket, &["/json"]);
+    let member = json!({"Container": kept.name(), "Force": true});
+    let (status, said) = ask(
+        &socket,
+        "POST",
+        "/networks/bridge/disconnect",
+        Some(&member),
+    );
+    assert_eq!(status, 403, "{said}");
+    kept.is_as_it_was();
 }
 
 #[test]

@@ -530,8 +530,10 @@ fn judged(policy: &Policy, method: &str, target: &str, body: &[u8], engine: u16)
     for fact in ["own=true", "name=recorded_default"] {
         object.give(fact).unwrap();
     }
+    let found = Found::Object(Box::new(object));
     let findings = Findings {
-        target: Found::Object(Box::new(object)),
+        target: found.clone(),
+        connected: found,
         ..Findings::default()
     };
     let judge = Judge::new(policy, &caller, &call, engine);

@@ -128,6 +128,26 @@ fn networks_of_others_are_neither_removed_nor_looked_into() {
     }
 }
 
+#[test]
+fn only_own_containers_are_connected_and_disconnected() {
+    let files = files();
+    let join = [Operation::NetworkConnect, Operation::NetworkDisconnect];
+    for (name, network, operations) in [
+        ("compose-deploy", "name=shop_default", &join[..]),
+        ("gitlab-runner", OWN, &join[1..]),
+        ("testcontainers", OWN, &join[..]),
+        ("watchtower", "name=shop_default", &join[..]),
+    ] {
+        let policy = loaded(name, &with_optional_lines(&files[name])).policy;
+        for operation in operations {
+            let of = |container| judged(&policy, *operation, network, container);
+            let denied = Verdict::Deny(Reason::Target);
+            assert_eq!(of("name=db"), denied, "{name} {operation:?}");
+            assert!(matches!(of(OWN), Verdict::Allow(_)), "{name} {operation:?}");
+        }
+    }
+}
+
 /// The changes of single containers that a policy grants, execs in them included.
 fn on_containers(policy: &Policy) -> Vec<Operation> {
     let mut found = reachable(policy);
@@ -140,6 +160,11 @@ fn on_containers(policy: &Policy) -> Vec<Operation> {
 
 /// What becomes of an operation on a container or network of which one fact is known.
 fn verdict(policy: &Policy, operation: Operation, fact: &str) -> Verdict {
+    judged(policy, operation, fact, OWN)
+}
+
+/// The same, with a fact about the container that a connect's body names.
+fn judged(policy: &Policy, operation: Operation, fact: &str, connected: &str) -> Verdict {
     let mut target = operation.path().replace("{id}", "4f1e2d3c4b5a");
     if operation == Operation::ContainerRestart {
         // autoheal always says how long to wait.
@@ -147,16 +172,21 @@ fn verdict(policy: &Policy, operation: Operation, fact: &str) -> Verdict {
     }
     let call = Call::parse(operation.method().as_str(), &target).unwrap();
     assert_eq!(call.operation(), Some(operation), "{target}");
-    let mut object = Object::default();
-    if !fact.is_empty() {
-        object.give(fact).unwrap();
-    }
     let findings = Findings {
-        target: Found::Object(Box::new(object)),
+        target: found(fact),
+        connected: found(connected),
         ..Findings::default()
     };
     let caller = Caller::default();
     let engine = Some(ApiVersion::new(1, 51));
     let judge = Judge::new(policy, &caller, &call, engine);
     judge.findings(&findings).presumed().decide().verdict
+}
+
+fn found(fact: &str) -> Found {
+    let mut object = Object::default();
+    if !fact.is_empty() {
+        object.give(fact).unwrap();
+    }
+    Found::Object(Box::new(object))
 }
