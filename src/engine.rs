@@ -5,6 +5,8 @@
 //! negotiating). Both live in [`EngineState`], which is read without locks on every call and kept
 //! fresh in the background: an engine may be absent at start, and come back upgraded.
 
+pub mod id;
+pub mod latest;
 pub mod leftover;
 pub mod object;
 pub mod own_container;

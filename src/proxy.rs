@@ -21,7 +21,6 @@ mod exchange;
 mod forward;
 mod held;
 pub(crate) mod identity;
-mod ids;
 pub mod limits;
 pub mod listen;
 mod made;

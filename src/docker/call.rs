@@ -118,6 +118,11 @@ impl<'h> Call<'h> {
         subject.map(Cow::Borrowed)
     }
 
+    /// What the engine hears in its place.
+    pub fn addressed(&self) -> Option<&str> {
+        self.subject.as_deref().or_else(|| self.subject())
+    }
+
     /// The same call about the object of this id, whatever name the client gave it.
     #[must_use]
     pub fn about(self, id: &str) -> Self {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde::Deserialize;
 
-use super::{AskError, ask};
+use super::{AskError, ask, id};
 use crate::docker::operation::ObjectKind;
 use crate::facts::Object;
 use crate::proxy::dial::{Address, dial};
@@ -113,11 +113,6 @@ fn labels(labels: Labels) -> Vec<(Box<str>, Box<str>)> {
     labels.unwrap_or_default().into_iter().collect()
 }
 
-/// A full id: containers, networks and execs have 64 hexadecimal digits (moby `pkg/stringid`).
-pub(super) fn is_full(id: &str) -> bool {
-    id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 /// moby `api/types/container/container.go`, `InspectResponse`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -138,7 +133,7 @@ impl Container {
     fn object(self) -> Option<Object> {
         // Its own name has one slash, before it; the names that links give it are elsewhere.
         let name = self.name.strip_prefix('/')?;
-        (is_full(&self.id) && !name.contains('/')).then(|| Object {
+        (id::read(&self.id).is_some() && !name.contains('/')).then(|| Object {
             names: vec![name.into()],
             labels: labels(self.config.labels),
             image: Some(self.config.image),
@@ -176,7 +171,7 @@ struct ImageConfig {
 
 impl Image {
     fn object(self) -> Option<Object> {
-        self.id.strip_prefix("sha256:").filter(|id| is_full(id))?;
+        self.id.strip_prefix("sha256:").and_then(id::read)?;
         let tags = self.repo_tags.into_iter().chain(self.repo_digests);
         Some(Object {
             names: tags.flatten().collect(),

@@ -11,7 +11,8 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use super::object::{self, Finding, is_full};
+use super::id;
+use super::object::{self, Finding};
 use crate::docker::operation::ObjectKind;
 use crate::facts::Object;
 use crate::proxy::dial::Address;
@@ -55,7 +56,7 @@ impl OwnContainer {
             return true;
         }
         match &*self.name.read().unwrap_or_else(PoisonError::into_inner) {
-            Name::Untold => !is_full(text),
+            Name::Untold => id::read(text).is_none(),
             Name::Told(name) => **name == *text,
             Name::Elsewhere => false,
         }

@@ -6,6 +6,7 @@ use super::made::Making;
 use crate::docker::operation::Stream;
 use crate::docker::payload::Payload;
 use crate::docker::{Method, Operation};
+use crate::engine::id::{self, Id};
 use crate::policy::Permit;
 use crate::wire::framing::ResponseBody;
 use crate::wire::head::{RequestHead, ResponseHead};
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     may_hijack: bool,
     /// It creates something that is to be remembered: the answer names it.
     pub(super) making: Option<Making>,
+    /// In which container it creates an exec, if the engine hears the full id.
+    pub(super) container: Option<Id>,
     /// The client waits for a 100.
     pub(super) expects_continue: bool,
     /// Neither the client nor we mean to close after this answer.
@@ -62,6 +65,9 @@ impl Asked {
                     Some(Operation::ContainerAttach | Operation::ExecStart)
                 ),
             making,
+            container: making
+                .filter(|making| *making == Making::Exec)
+                .and_then(|_| id::read(call.addressed()?)),
             expects_continue: matches!(body, Body::Passing(_)) && head.expects_continue(),
             keep_alive: head.keep_alive() && !serving.shared.draining(),
             is_last: !head.keep_alive(),

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use super::made::Making;
 use super::seat::House;
+use crate::engine::id::Id;
 use crate::wire::buffer::Buffer;
 use crate::wire::framing::{BadFraming, Meter, ResponseBody, collect};
 use crate::wire::head::MAX_HEAD;
@@ -19,15 +20,18 @@ const MOST: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Held {
     making: Making,
+    /// In which container, if that is known.
+    container: Option<Id>,
     meter: Meter,
     payload: Vec<u8>,
 }
 
 impl Held {
     /// Nothing of it has come yet.
-    pub(super) fn new(making: Making, body: ResponseBody) -> Self {
+    pub(super) fn new(making: Making, container: Option<Id>, body: ResponseBody) -> Self {
         Self {
             making,
+            container,
             meter: Meter::response(body),
             payload: Vec::new(),
         }
@@ -47,7 +51,7 @@ impl Held {
             pending.push(engine.inbox.bytes().get(..count).unwrap_or_default());
             engine.inbox.consume(count);
             if self.meter.is_done() {
-                house.learn(self.making, &self.payload);
+                house.learn(self.making, self.container, &self.payload);
                 break;
             }
             let goes_on = pending.len() < MOST && !engine.ended;

@@ -13,8 +13,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::ids::{self, Id, Ids};
 use crate::docker::{Operation, json};
+use crate::engine::id::{self, Id};
+use crate::engine::latest::Latest;
 
 /// How many execs are remembered. dockerd itself forgets an exec five minutes after it ended (moby
 /// `daemon/exec.go`, `execCommandGC`).
@@ -37,9 +38,10 @@ pub(super) enum Making {
 /// What one socket made.
 #[derive(Debug)]
 pub(crate) struct Made {
-    execs: Ids,
-    containers: Ids,
-    networks: Ids,
+    /// Each with its container, if it was created under that one's full id.
+    execs: Latest<Id, Option<Id>>,
+    containers: Latest<Id, ()>,
+    networks: Latest<Id, ()>,
     journal: Option<Journal>,
 }
 
@@ -74,9 +76,9 @@ impl Making {
 impl Default for Made {
     fn default() -> Self {
         Self {
-            execs: Ids::new(EXECS),
-            containers: Ids::new(OWN),
-            networks: Ids::new(OWN),
+            execs: Latest::new(EXECS),
+            containers: Latest::new(OWN),
+            networks: Latest::new(OWN),
             journal: None,
         }
     }
@@ -98,8 +100,8 @@ impl Made {
             };
             let making = [Making::Container, Making::Network];
             let making = making.into_iter().find(|making| making.word() == word);
-            if let Some((making, id)) = making.zip(ids::read(id)) {
-                made.ids(making).add(id);
+            if let Some((making, id)) = making.zip(id::read(id)) {
+                made.add(making, id, None);
             }
         }
         // Written anew: what was forgotten, or cut, goes.
@@ -112,8 +114,8 @@ impl Made {
             .open(&fresh)?;
         let mut text = String::new();
         for making in [Making::Container, Making::Network] {
-            for id in made.ids(making).iter() {
-                text.push_str(&line(making, id));
+            for id in made.all(making) {
+                text.push_str(&line(making, &id));
             }
         }
         file.write_all(text.as_bytes())?;
@@ -126,18 +128,19 @@ impl Made {
         Ok(made)
     }
 
-    /// Remembers what the body of an engine's answer names, `{"Id": "…"}`.
-    pub(super) fn learn(&mut self, making: Making, answer: &[u8]) {
+    /// Remembers what the body of an engine's answer names, `{"Id": "…"}`; of an exec also in which
+    /// container it is, if that is known.
+    pub(super) fn learn(&mut self, making: Making, container: Option<Id>, answer: &[u8]) {
         let Ok(answer) = json::parse(answer) else {
             return;
         };
         let id = answer
             .object()
-            .and_then(|object| object.get("Id")?.text().and_then(|id| ids::read(id)));
+            .and_then(|object| object.get("Id")?.text().and_then(|id| id::read(id)));
         let Some(id) = id else {
             return;
         };
-        self.ids(making).add(id);
+        self.add(making, id, container);
         if let Some(journal) = self.journal.as_mut().filter(|_| making != Making::Exec)
             && let Err(error) = journal.file.write_all(line(making, &id).as_bytes())
         {
@@ -151,31 +154,44 @@ impl Made {
     /// Whether it was made here, by its full id. Docker knows execs by nothing else (moby
     /// `daemon/exec.go`, `getExecConfig`).
     pub(super) fn has(&self, making: Making, id: &str) -> bool {
+        id::read(id).is_some_and(|id| match making {
+            Making::Exec => self.execs.get(&id).is_some(),
+            Making::Container => self.containers.get(&id).is_some(),
+            Making::Network => self.networks.get(&id).is_some(),
+        })
+    }
+
+    /// The container of an exec that was made here. An exec never changes its container.
+    pub(super) fn container_of(&self, exec: &str) -> Option<Id> {
+        *self.execs.get(&id::read(exec)?)?
+    }
+
+    fn add(&mut self, making: Making, id: Id, container: Option<Id>) {
         match making {
-            Making::Exec => self.execs.has(id),
-            Making::Container => self.containers.has(id),
-            Making::Network => self.networks.has(id),
+            Making::Exec => self.execs.put(id, container),
+            Making::Container => self.containers.put(id, ()),
+            Making::Network => self.networks.put(id, ()),
         }
     }
 
-    fn ids(&mut self, making: Making) -> &mut Ids {
+    fn all(&self, making: Making) -> Vec<Id> {
         match making {
-            Making::Exec => &mut self.execs,
-            Making::Container => &mut self.containers,
-            Making::Network => &mut self.networks,
+            Making::Exec => self.execs.iter().map(|(id, _)| *id).collect(),
+            Making::Container => self.containers.iter().map(|(id, ())| *id).collect(),
+            Making::Network => self.networks.iter().map(|(id, ())| *id).collect(),
         }
     }
 }
 
 fn line(making: Making, id: &Id) -> String {
-    format!("{} {}\n", making.word(), ids::write(id))
+    format!("{} {}\n", making.word(), id::write(id))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use super::{Made, Making};
+    use super::{Made, Making, id};
 
     fn id(number: usize) -> String {
         format!("{number:064x}")
@@ -188,7 +204,7 @@ mod tests {
     #[test]
     fn what_the_engine_named_is_known_and_nothing_else() {
         let mut made = Made::default();
-        made.learn(Making::Exec, &answer(10));
+        made.learn(Making::Exec, None, &answer(10));
         assert!(made.has(Making::Exec, &id(10)));
         assert!(!made.has(Making::Exec, &id(11)));
         assert!(!made.has(Making::Container, &id(10)));
@@ -200,9 +216,19 @@ mod tests {
             r#"{"Id":"abc"}"#,
             r#"{"message":"x"}"#,
         ] {
-            made.learn(Making::Exec, nothing.as_bytes());
+            made.learn(Making::Exec, None, nothing.as_bytes());
         }
-        assert_eq!(made.execs.iter().count(), 1);
+        assert_eq!(made.execs.len(), 1);
+    }
+
+    #[test]
+    fn an_exec_is_remembered_with_its_container_if_that_is_known() {
+        let mut made = Made::default();
+        let container = id::read(&id(7));
+        made.learn(Making::Exec, container, &answer(1));
+        made.learn(Making::Exec, None, &answer(2));
+        let of = |number| made.container_of(&id(number));
+        assert_eq!([of(1), of(2), of(3)], [container, None, None]);
     }
 
     #[test]
@@ -210,9 +236,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ci");
         let mut made = Made::open(&path).unwrap();
-        made.learn(Making::Container, &answer(1));
-        made.learn(Making::Network, &answer(2));
-        made.learn(Making::Exec, &answer(3));
+        made.learn(Making::Container, None, &answer(1));
+        made.learn(Making::Network, None, &answer(2));
+        made.learn(Making::Exec, None, &answer(3));
         drop(made);
 
         let mut made = Made::open(&path).unwrap();
@@ -220,7 +246,7 @@ mod tests {
         assert!(made.has(Making::Network, &id(2)));
         assert!(!made.has(Making::Exec, &id(3)));
         assert!(!made.has(Making::Container, &id(2)));
-        made.learn(Making::Container, &answer(4));
+        made.learn(Making::Container, None, &answer(4));
         drop(made);
         assert!(Made::open(&path).unwrap().has(Making::Container, &id(4)));
     }

@@ -357,7 +357,11 @@ impl<'c> Passage<'c> {
             self.down.pending.push(out);
         });
         self.engine.inbox.push(rest);
-        self.answer = Answer::Held(Box::new(Held::new(making, head.body())));
+        self.answer = Answer::Held(Box::new(Held::new(
+            making,
+            self.asked.container,
+            head.body(),
+        )));
     }
 
     fn open_tunnel(

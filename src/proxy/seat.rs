@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::{KEPT_BODIES, STANDING};
 use super::made::{Made, Making};
+use crate::engine::id::Id;
 use crate::facts::Origin;
 
 const BUSY: u64 = 0;
@@ -87,8 +88,13 @@ impl House {
     }
 
     /// Remembers what an engine's answer to a create names.
-    pub(super) fn learn(&self, making: Making, answer: &[u8]) {
-        self.made().learn(making, answer);
+    pub(super) fn learn(&self, making: Making, container: Option<Id>, answer: &[u8]) {
+        self.made().learn(making, container, answer);
+    }
+
+    /// The container of an exec that was created through this socket, if that is remembered.
+    pub(super) fn container_of(&self, exec: &str) -> Option<Id> {
+        self.made().container_of(exec)
     }
 
     /// Where something was created.

@@ -13,6 +13,7 @@ use crate::docker::call::LONGEST_TARGET;
 use crate::docker::operation::{ObjectKind, is_name};
 use crate::docker::payload::connecting;
 use crate::docker::{Call, Operation};
+use crate::engine::id;
 use crate::engine::object::{self, Finding};
 use crate::facts::{Findings, Found, Object, Origin};
 use crate::policy::{Reason, Verdict};
@@ -70,7 +71,16 @@ impl Connection {
         if decision.verdict != Verdict::Deny(Reason::TargetUnasked) {
             return Ok(findings);
         }
-        let (found, words) = self.look_up(kind, &name).await;
+        // The container of an exec that was created here is known: one question less.
+        let house = &self.serving.house;
+        let container = operation.is_on_exec().then(|| house.container_of(&name));
+        let (found, words) = match container.flatten() {
+            Some(container) => {
+                let container = id::write(&container);
+                self.look_up(ObjectKind::Container, &container).await
+            }
+            None => self.look_up(kind, &name).await,
+        };
         findings.target = found;
         self.unless_absent(call, head, None, &findings, words)?;
         Ok(findings)

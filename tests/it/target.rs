@@ -54,6 +54,15 @@ impl Engine {
         Self { docker, containers }
     }
 
+    /// The gate's own questions about objects.
+    fn questions(&self) -> Vec<String> {
+        let requests = self.docker.requests().into_iter();
+        let questions = requests.filter(|request| request.head.connection("close"));
+        questions
+            .map(|request| request.target().to_owned())
+            .collect()
+    }
+
     /// What callers' requests came to, the gate's own questions apart.
     fn heard(&self) -> Vec<String> {
         let requests = self.docker.requests().into_iter();
@@ -92,14 +101,18 @@ fn serve(exchange: &mut Exchange, containers: &Mutex<Vec<Container>>) {
         )),
         ("POST", ["containers", "create"]) => {
             let id = String::from_utf8(body).unwrap().len() % 10;
-            let text = format!("{{\"Id\":\"{}\"}}", id.to_string().repeat(64));
-            let mut answer = b"HTTP/1.1 201 Created\r\n".to_vec();
-            answer.extend(format!("Content-Length: {}\r\n\r\n{text}", text.len()).into_bytes());
-            answer
+            created(&id.to_string())
         }
+        ("POST", ["containers", _, "exec"]) => created("e"),
         _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
     };
     exchange.send(&answer);
+}
+
+fn created(digit: &str) -> Vec<u8> {
+    let text = format!("{{\"Id\":\"{}\"}}", digit.repeat(64));
+    let length = text.len();
+    format!("HTTP/1.1 201 Created\r\nContent-Length: {length}\r\n\r\n{text}").into_bytes()
 }
 
 fn status(line: &str, message: &str) -> Vec<u8> {
@@ -237,9 +250,7 @@ query.t = 7
     ] {
         assert_eq!(ask(&gate, method, target).0, 204, "{target}");
     }
-    let questions = engine.docker.requests().into_iter();
-    let questions = questions.filter(|request| request.target().ends_with("/json"));
-    assert_eq!(questions.count(), 0);
+    assert!(engine.questions().is_empty());
 }
 
 #[test]
@@ -254,6 +265,24 @@ fn an_exec_is_judged_by_its_container() {
         let gate = Gate::with_policy(&engine.docker, &rule(label));
         assert_eq!(ask(&gate, "GET", "/exec/e1/json").0, status, "{label}");
     }
+}
+
+#[test]
+fn the_container_of_an_exec_that_was_created_here_is_not_asked_twice() {
+    let engine = Engine::start();
+    let rule = r#"
+[[rule]]
+allow = ["POST /containers/{id}/exec", "GET /exec/{id}/json"]
+target.label = "autoheal=true"
+"#;
+    let gate = Gate::with_policy(&engine.docker, rule);
+    let answer = gate.client().post("/containers/web/exec", "{\"Cmd\":[]}");
+    assert_eq!(answer.status(), 201, "{}", answer.text());
+    let exec = "e".repeat(64);
+    // The engine would say that it is in the other container.
+    assert_eq!(ask(&gate, "GET", &format!("/exec/{exec}/json")).0, 200);
+    let by_id = format!("/containers/{}/json", "a".repeat(64));
+    assert_eq!(engine.questions(), ["/containers/web/json", &by_id]);
 }
 
 #[test]
