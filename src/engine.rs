@@ -5,6 +5,8 @@
 //! negotiating). Both live in [`EngineState`], which is read without locks on every call and kept
 //! fresh in the background: an engine may be absent at start, and come back upgraded.
 
+pub mod cache;
+pub mod events;
 pub mod id;
 pub mod latest;
 pub mod leftover;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -66,6 +68,8 @@ pub struct Answer {
     pub status: u16,
     /// The whole body.
     pub body: Bytes,
+    /// When it was given, on the engine's clock and as it writes it.
+    pub date: Option<Box<str>>,
 }
 
 /// Why a question has no answer.
@@ -119,6 +123,14 @@ pub async fn ask(
     within(DEADLINE, converse(io, method, target)).await
 }
 
+/// Asks the engine over a connection of its own.
+async fn question(address: &Address, target: &str) -> Result<Answer, AskError> {
+    match dial(address).await.map_err(AskError::Connect)? {
+        Socket::Unix(stream) => ask(stream, Method::GET, target).await,
+        Socket::Tcp(stream) => ask(stream, Method::GET, target).await,
+    }
+}
+
 async fn within<T>(
     deadline: Duration,
     answer: impl Future<Output = Result<T, AskError>>,
@@ -136,30 +148,34 @@ async fn converse(
     let (mut sender, connection) = http1::handshake(TokioIo::new(io))
         .await
         .map_err(AskError::Broken)?;
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.method_mut() = method;
-    *request.uri_mut() = target.parse().map_err(|_| AskError::Nonsense)?;
-    request
-        .headers_mut()
-        .insert(HOST, hyper::header::HeaderValue::from_static("docker"));
-    request
-        .headers_mut()
-        .insert(CONNECTION, hyper::header::HeaderValue::from_static("close"));
-
+    let request = request(method, target)?;
     let exchange = async move {
         let response = sender
             .send_request(request)
             .await
             .map_err(AskError::Broken)?;
         let status = response.status().as_u16();
+        let date = response.headers().get(DATE);
+        let date = date.and_then(|date| date.to_str().ok()).map(Into::into);
         let body = Limited::new(response.into_body(), LARGEST_ANSWER);
         let body = body.collect().await.map_err(|_| AskError::Body)?.to_bytes();
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, date })
     };
     // The connection only moves while it is polled, and ends when the exchange lets go of it. Its
     // own error says nothing that the exchange does not say.
     let (answer, _connection) = tokio::join!(exchange, connection);
     answer
+}
+
+/// A request without a body, and the last one of its connection.
+fn request(method: Method, target: &str) -> Result<Request<Empty<Bytes>>, AskError> {
+    let mut request = Request::new(Empty::new());
+    *request.method_mut() = method;
+    *request.uri_mut() = target.parse().map_err(|_| AskError::Nonsense)?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_static("docker"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok(request)
 }
 
 /// The fields of `GET /version` that are used (moby api/types/system/version_response.go).

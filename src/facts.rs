@@ -46,6 +46,9 @@ pub enum Found {
     Unclear,
     /// This one.
     Object(Box<Object>),
+    /// This one, as the engine described it some time ago. What cannot change while it lives still
+    /// holds; its names may be others by now.
+    Remembered(Box<Object>),
 }
 
 /// An object of the engine's, as far as policies look at it.

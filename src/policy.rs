@@ -219,6 +219,11 @@ impl Policy {
         self.index.asks_connected(operation)
     }
 
+    /// Whether some rule has a target.
+    pub fn asks_targets(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.target.is_empty())
+    }
+
     /// Whether some rule is about what was created through the policy's socket.
     pub fn keeps_own(&self) -> bool {
         self.keeps_own

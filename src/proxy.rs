@@ -24,6 +24,7 @@ pub(crate) mod identity;
 pub mod limits;
 pub mod listen;
 mod made;
+mod news;
 mod passage;
 mod refuse;
 mod seat;
@@ -41,6 +42,7 @@ use tokio::task::JoinSet;
 
 use crate::audit::Audit;
 use crate::engine::EngineState;
+use crate::engine::cache::Cache;
 use crate::policy::Policy;
 use dial::Address;
 use limits::Limits;
@@ -69,6 +71,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Set once the process is to end: no connection takes another request.
     draining: AtomicBool,
+    /// What is known of its objects.
+    cache: Cache,
     /// Which places of which socket are taken.
     houses: Houses,
 }
@@ -82,6 +86,7 @@ impl Shared {
             audit,
             limits,
             draining: AtomicBool::new(false),
+            cache: Cache::default(),
             houses: Houses::default(),
         }
     }

@@ -31,7 +31,7 @@ pub enum Method {
 }
 
 /// What kind of object a path names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is what Docker calls by that name")]
 pub enum ObjectKind {
     Container,

@@ -5,14 +5,12 @@
 //! id. Whatever leaves a doubt is [`Finding::Unclear`].
 
 use bytes::Bytes;
-use hyper::Method;
 use serde::Deserialize;
 
-use super::{AskError, ask, id};
+use super::{id, question};
 use crate::docker::operation::ObjectKind;
 use crate::facts::Object;
-use crate::proxy::dial::{Address, dial};
-use crate::wire::socket::Socket;
+use crate::proxy::dial::Address;
 
 /// What became of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,13 +94,6 @@ async fn inspect<T: for<'d> Deserialize<'d>>(
         200 => serde_json::from_slice(&answer.body).map_err(|_| Finding::Unclear),
         404 => Err(Finding::Absent(answer.body)),
         _ => Err(Finding::Unclear),
-    }
-}
-
-async fn question(address: &Address, target: &str) -> Result<super::Answer, AskError> {
-    match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => ask(stream, Method::GET, target).await,
-        Socket::Tcp(stream) => ask(stream, Method::GET, target).await,
     }
 }
 

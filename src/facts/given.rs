@@ -28,7 +28,7 @@ impl Findings {
             None => (&mut self.target, fact),
         };
         let mut object = match std::mem::take(found) {
-            Found::Object(object) => object,
+            Found::Remembered(object) | Found::Object(object) => object,
             Found::Unasked | Found::Absent | Found::Unclear => Box::default(),
         };
         object.give(fact)?;

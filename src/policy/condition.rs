@@ -277,6 +277,8 @@ fn filters(query: &Query<'_>) -> Result<Filters, Reason> {
 pub(super) struct Guard {
     powers: Box<[&'static QueryKey]>,
     prunes: bool,
+    /// It gives a name to what also has a full id.
+    names: bool,
 }
 
 impl Guard {
@@ -286,12 +288,16 @@ impl Guard {
         Self {
             powers: keys.filter(|key| key.is_power().is_some()).collect(),
             prunes: operation.path().ends_with("/prune"),
+            names: matches!(
+                operation,
+                Operation::ContainerCreate | Operation::ContainerRename | Operation::NetworkCreate
+            ),
         }
     }
 
     /// Whether a rule with these conditions may let the query pass.
-    pub(super) fn admits(&self, query: &Query<'_>, conditions: &[Condition]) -> Result<(), Reason> {
-        if self.powers.is_empty() && !self.prunes {
+    pub(super) fn admits(&self, asked: &Asked<'_>, conditions: &[Condition]) -> Result<(), Reason> {
+        if self.powers.is_empty() && !self.prunes && !self.names {
             return Ok(());
         }
         for key in &self.powers {
@@ -301,13 +307,32 @@ impl Guard {
             {
                 continue;
             }
-            power_rests(key, query)?;
+            power_rests(key, asked.query)?;
         }
         if self.prunes {
-            prune_stays_narrow(query, conditions)?;
+            prune_stays_narrow(asked.query, conditions)?;
+        }
+        if self.names && names_like_an_id(asked) {
+            return Err(Reason::IdAsName);
         }
         Ok(())
     }
+}
+
+/// Whether a new name could be taken for another object's full id.
+///
+/// SECURITY: dockerd looks for an id first and for a name then (moby `daemon/container.go`,
+/// `GetContainer`; `daemon/network.go`, `FindNetwork`). A call that goes on under the full id of an
+/// object that is gone by then must find nothing, not the object that took the id for its name.
+fn names_like_an_id(asked: &Asked<'_>) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_id = |name: &str| {
+        let name = name.trim_start_matches('/');
+        name.len() == 64 && name.bytes().all(is_digit)
+    };
+    let body = asked.payload.body();
+    let in_body = body.and_then(|body| body.profile.name.as_deref());
+    asked.query.all("name").any(|name| is_id(&name)) || in_body.is_some_and(is_id)
 }
 
 /// A power that no condition admits may be written only with its harmless values, and only once.

@@ -43,6 +43,8 @@ pub enum Reason {
     /// The rule is about certain containers in a connect's body, and the engine has not been asked
     /// which one this is.
     ConnectUnasked,
+    /// The new name could be taken for another object's id.
+    IdAsName,
     /// The exec was not created through this socket, as far as is remembered.
     ForeignExec,
     /// A body uses a power that no rule admits.
@@ -168,6 +170,7 @@ impl Reason {
         Self::TargetUnclear,
         Self::TargetGate,
         Self::ConnectUnasked,
+        Self::IdAsName,
         Self::ForeignExec,
         Self::BodyPower(payload::Power::Privileged),
         Self::BodyPower(payload::Power::UnmaskPaths),
@@ -243,6 +246,7 @@ impl Reason {
             Self::TargetUnclear => "target-unclear",
             Self::TargetGate => "target-gate",
             Self::ConnectUnasked => "connect-unasked",
+            Self::IdAsName => "id-as-name",
             Self::ForeignExec => "foreign-exec",
             Self::BodyPower(power) => power.code(),
             Self::Body => "body",
@@ -280,6 +284,7 @@ impl Reason {
             Self::ConnectUnasked => {
                 "it depends on the container in the body, and the engine was not asked"
             }
+            Self::IdAsName => "the new name could be taken for another object's id",
             Self::ForeignExec => "the exec was not created through this socket",
             Self::BodyPower(_) => "the body uses a power that no rule admits",
             Self::Body => "a condition on the body does not hold",
@@ -309,7 +314,8 @@ impl Reason {
             | Self::ForeignExec
             | Self::TargetAbsent
             | Self::TargetUnclear
-            | Self::TargetGate => 3,
+            | Self::TargetGate
+            | Self::IdAsName => 3,
             Self::BodyPower(_)
             | Self::Body
             | Self::Require

@@ -147,6 +147,7 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
         }
         (Reason::TargetGate, _) => message
             .push_str("it is about quaygate's own container, which only a rule that names it in `target.name` reaches"),
+        (Reason::IdAsName, _) => message.push_str(miss.reason.meaning()),
         (Reason::ForeignExec, _) => message
             .push_str("no exec of this id was created through this socket since quaygate started"),
         (Reason::Power(power), _) => {

@@ -134,7 +134,7 @@ impl Entry {
             }
         });
         if let Some(rule) = plain {
-            let result = self.guard.admits(asked.query, &[]).map_err(Miss::plain);
+            let result = self.guard.admits(asked, &[]).map_err(Miss::plain);
             let result = result.and_then(|()| reaches(asked, false));
             let result = result.and_then(|()| meets(&[], 0, asked));
             let result = result.and_then(|()| admits(&PLAIN, 0, asked));
@@ -196,7 +196,7 @@ impl Candidate {
                 condition: Some(number),
             })?;
         }
-        guard.admits(asked.query, conditions).map_err(Miss::plain)?;
+        guard.admits(asked, conditions).map_err(Miss::plain)?;
         reaches(asked, rule.any_exec)?;
         let targets = &rule.target;
         meets(targets, conditions.len(), asked)?;

@@ -66,14 +66,21 @@ pub(super) fn admits(clauses: &[Clause], asked: &Asked<'_>) -> Result<(), (Reaso
 }
 
 fn met(clauses: &[Clause], found: &Found) -> Result<(), (Reason, Option<usize>)> {
-    let object = match found {
+    let (object, named) = match found {
         Found::Unasked => return Err((Reason::TargetUnasked, None)),
         Found::Absent => return Err((Reason::TargetAbsent, None)),
         Found::Unclear => return Err((Reason::TargetUnclear, None)),
-        Found::Object(object) => object,
+        Found::Object(object) => (object, true),
+        Found::Remembered(object) => (object, false),
     };
-    if let Some(missed) = clauses.iter().position(|clause| !clause.says.holds(object)) {
-        return Err((Reason::Target, Some(missed)));
+    for (number, clause) in clauses.iter().enumerate() {
+        // SECURITY: a name may have changed hands since, so it is asked.
+        if !named && clause.says.is_about_names() {
+            return Err((Reason::TargetUnasked, None));
+        }
+        if !clause.says.holds(object) {
+            return Err((Reason::Target, Some(number)));
+        }
     }
     // SECURITY: who restarts, or opens a shell in, the gate's own container is the gate.
     if object.is_gate && !clauses.iter().any(|clause| clause.says.spells(object)) {
@@ -94,7 +101,7 @@ pub(super) fn admits_connected(
 ) -> Result<(), (Reason, Option<usize>)> {
     match found {
         _ if clauses.is_empty() => Ok(()),
-        Found::Unasked => Err((Reason::ConnectUnasked, None)),
+        Found::Unasked | Found::Remembered(_) => Err((Reason::ConnectUnasked, None)),
         // INVARIANT: what the engine described is what the body names, by the full id. One that is
         // merely stated has none.
         Found::Object(object) if !object.id.is_empty() && named != Some(&*object.id) => {
@@ -111,6 +118,11 @@ fn concerns_gate(asked: &Asked<'_>) -> bool {
 }
 
 impl Says {
+    /// Whether it hangs on what can change while the object lives.
+    fn is_about_names(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Reference(_))
+    }
+
     /// Whether it writes out the object's name; a wildcard does not.
     fn spells(&self, object: &Object) -> bool {
         let Self::Name(patterns) = self else {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -44,6 +44,15 @@ pub async fn dial(address: &Address) -> io::Result<Socket> {
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// An engine that goes away without a word is noticed within two minutes, even by who only listens.
+fn notice_silence(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(stream, 4)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    Ok(())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one door to Docker that clippy.toml speaks of"
@@ -53,6 +62,7 @@ async fn connect(address: &Address) -> io::Result<Socket> {
         Address::Tcp(authority) => {
             let stream = TcpStream::connect(authority).await?;
             stream.set_nodelay(true)?;
+            notice_silence(&stream)?;
             Ok(Socket::Tcp(stream))
         }
         // A full backlog answers EAGAIN at once instead of waiting (unix(7)), so the waiting is ours.

@@ -1,5 +1,5 @@
-//! Which object a call is about, and which container a connect's body names, asked from the engine when a
-//! decision hangs on it: on what a rule says of it, or on whether it is the gate's own container.
+//! Which object a call is about, and which container a connect's body names: recalled, or asked from
+//! the engine, when a decision hangs on it. It may hang on what a rule says of it, or on whether it is the gate's own container.
 
 use std::borrow::Cow;
 
@@ -74,13 +74,19 @@ impl Connection {
         // The container of an exec that was created here is known: one question less.
         let house = &self.serving.house;
         let container = operation.is_on_exec().then(|| house.container_of(&name));
-        let (found, words) = match container.flatten() {
-            Some(container) => {
-                let container = id::write(&container);
-                self.look_up(ObjectKind::Container, &container).await
-            }
-            None => self.look_up(kind, &name).await,
+        let container = container.flatten().map(|id| id::write(&id));
+        let (kind, name) = match &container {
+            Some(container) => (ObjectKind::Container, &**container),
+            None => (kind, &*name),
         };
+        if let Some(object) = self.recall(kind, name) {
+            findings.target = Found::Remembered(object);
+            let decision = self.before_policy(call, None, &findings).decide();
+            if decision.verdict != Verdict::Deny(Reason::TargetUnasked) {
+                return Ok(findings);
+            }
+        }
+        let (found, words) = self.look_up(kind, name).await;
         findings.target = found;
         self.unless_absent(call, head, None, &findings, words)?;
         Ok(findings)
@@ -121,7 +127,7 @@ impl Connection {
                 Some(settled) => *body = settled,
                 None => return Ok(()),
             },
-            Found::Unasked | Found::Absent | Found::Unclear => {}
+            Found::Unasked | Found::Absent | Found::Unclear | Found::Remembered(_) => {}
         }
         findings.connected = found;
         self.unless_absent(call, head, Some(body), findings, words)
@@ -129,18 +135,40 @@ impl Connection {
 
     /// Asks the engine for an object; the engine's own words if it has none.
     async fn look_up(&self, kind: ObjectKind, name: &str) -> (Found, Option<Bytes>) {
-        let (shared, house) = (&self.serving.shared, &self.serving.house);
+        let shared = &self.serving.shared;
+        let asked = shared.cache.moment();
         // A task of its own size: most connections never ask.
         match Box::pin(object::find(&shared.docker, kind, name)).await {
             Finding::Object(mut object) => {
+                let kept_as = if is_container(kind) {
+                    ObjectKind::Container
+                } else {
+                    kind
+                };
+                shared.cache.keep(kept_as, &object, asked);
                 object.is_gate = is_container(kind) && self.is_gate(&object);
-                let origin = made_as(kind).map(|making| house.origin(making, &object.id));
-                object.own = origin == Some(Origin::Here);
+                object.own = self.is_own(kind, &object);
                 (Found::Object(object), None)
             }
             Finding::Absent(words) => (Found::Absent, Some(words)),
             Finding::Unclear => (Found::Unclear, None),
         }
+    }
+
+    /// What the engine once said of an object that is named by its full id. The gate's own container
+    /// is always asked about.
+    fn recall(&self, kind: ObjectKind, name: &str) -> Option<Box<Object>> {
+        let shared = &self.serving.shared;
+        let mut object = shared.cache.get(kind, name)?;
+        object.own = self.is_own(kind, &object);
+        let gate = shared.engine.own_container();
+        (!gate.is_some_and(|gate| gate.is(&object))).then_some(object)
+    }
+
+    /// Whether an object was created through this socket.
+    fn is_own(&self, kind: ObjectKind, object: &Object) -> bool {
+        let origin = |making| self.serving.house.origin(making, &object.id);
+        made_as(kind).map(origin) == Some(Origin::Here)
     }
 
     /// Docker's own answer, where all hangs on an object that it has not.
@@ -179,7 +207,7 @@ impl Connection {
 impl Found {
     /// What an audit record says of it.
     pub(super) fn named(&self) -> Option<Box<Target>> {
-        let Self::Object(object) = self else {
+        let (Self::Object(object) | Self::Remembered(object)) = self else {
             return None;
         };
         let name = object.names.first().cloned();
@@ -216,8 +244,8 @@ fn made_as(kind: ObjectKind) -> Option<Making> {
 
 /// The call as it goes to the engine: about the very object that was judged.
 ///
-/// An image is pushed by its name, and removing a name is not removing the image; a volume and an exec
-/// have nothing but what the client wrote.
+/// What is remembered was named by its full id already. An image is pushed by its name, and removing a
+/// name is not removing the image; a volume and an exec have nothing but what the client wrote.
 pub(super) fn settled<'h>(call: Call<'h>, findings: &Findings) -> Call<'h> {
     let Found::Object(object) = &findings.target else {
         return call;

@@ -9,6 +9,7 @@
 //! | `cli` | what the command line says, where, and with which exit code |
 //! | `limits` | heads, bodies, time and connections are bounded |
 //! | `audit` | every call leaves the record it owes |
+//! | `remembered` | what was asked is not asked again while the engine's events are heard, and what is gone is forgotten |
 //! | `replay` | every request that real clients were seen to send passes |
 //! | `bypass` | an attack catalogue and a random walk: the engine parses nothing that was not allowed |
 //! | `agree` | the gate and `quaygate explain` decide alike |
@@ -45,6 +46,7 @@ mod forward;
 mod godiff;
 mod limits;
 mod policies;
+mod remembered;
 mod replay;
 mod target;
 mod tunnel;

@@ -89,6 +89,10 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
             },
         );
         tokio::spawn(state.follow(docker));
+        if posts.iter().any(|post| post.loaded.policy.asks_targets()) {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { shared.watch().await });
+        }
         carry(doors, shared, settings.threads.get(), &mut signals).await
     });
     // The files go first: whoever starts next finds no trace of us.

@@ -84,6 +84,7 @@ pub(super) fn line(
         | Reason::TargetAbsent
         | Reason::TargetUnclear
         | Reason::ConnectUnasked
+        | Reason::IdAsName
         | Reason::ApiOutside
         | Reason::ApiUnknown
         | Reason::Peer => None,

@@ -201,6 +201,82 @@ fn a_plain_rule_lets_callers_look_at_the_gate_and_do_nothing_else_to_it() {
 }
 
 #[test]
+fn what_is_remembered_answers_for_all_but_names() {
+    let remembered = |facts: &[&str]| {
+        let Found::Object(object) = object(facts) else {
+            unreachable!()
+        };
+        Found::Remembered(object)
+    };
+    let facts: &[&str] = &["name=web", "label=heal=yes", "image=app:1", "own=true"];
+    for (lines, expected) in [
+        ("target.label = \"heal=yes\"", "allow"),
+        ("target.label = \"heal=no\"", "target"),
+        ("target.image = \"app:1\"\ntarget.own = true", "allow"),
+        ("target.name = \"web\"", "target-unasked"),
+        ("target.name = \"db\"", "target-unasked"),
+        (
+            "target.name = \"**\"\ntarget.label = \"heal=yes\"",
+            "target-unasked",
+        ),
+    ] {
+        let policy = policy(&format!(
+            "[[rule]]\nallow = \"POST /containers/{{id}}/restart\"\n{lines}\n"
+        ));
+        let request = "POST /containers/x/restart";
+        assert_eq!(
+            verdict(&policy, request, remembered(facts)),
+            expected,
+            "{lines}"
+        );
+    }
+    let policy =
+        policy("[[rule]]\nallow = \"DELETE /images/{name}\"\ntarget.name = \"alpine:*\"\n");
+    let asked = verdict(&policy, "DELETE /images/x", remembered(&["name=alpine:3"]));
+    assert_eq!(asked, "target-unasked", "a tag is a name");
+}
+
+#[test]
+fn nothing_is_named_like_an_id() {
+    let policy = policy(
+        r#"
+allow = ["POST /containers/create", "POST /containers/{id}/rename"]
+
+[[rule]]
+allow = "POST /networks/create"
+network.labels = "**"
+"#,
+    );
+    let (id, other) = ("0a".repeat(32), "0g".repeat(32));
+    let verdict = |target: &str, body: &str| {
+        let call = Call::parse("POST", target).unwrap();
+        let caller = Caller::default();
+        let judge = Judge::new(&policy, &caller, &call, None);
+        match judge.body(body.as_bytes()).decide().verdict {
+            Verdict::Allow(_) => "allow",
+            Verdict::Deny(reason) => reason.code(),
+        }
+    };
+    for (name, expected) in [
+        (&*id, "id-as-name"),
+        (&format!("/{id}"), "id-as-name"),
+        (&format!("x&name={id}"), "id-as-name"),
+        (&other, "allow"),
+        (id.split_at(1).1, "allow"),
+        (&id.to_uppercase(), "allow"),
+    ] {
+        let create = format!("/containers/create?name={name}");
+        assert_eq!(verdict(&create, "{}"), expected, "{name}");
+        let rename = format!("/containers/web/rename?name={name}");
+        assert_eq!(verdict(&rename, ""), expected, "{name}");
+    }
+    for (name, expected) in [(&id, "id-as-name"), (&other, "allow")] {
+        let body = format!("{{\"Name\":\"{name}\"}}");
+        assert_eq!(verdict("/networks/create", &body), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_rule_without_a_target_asks_nothing() {
     let policy = policy("allow = [\"POST /containers/{id}/restart\"]\n");
     assert_eq!(

@@ -67,6 +67,8 @@ struct Shared {
     seen: Mutex<Seen>,
     changed: Condvar,
     stopping: AtomicBool,
+    /// Answers say when they were given.
+    tells_time: AtomicBool,
 }
 
 impl Shared {
@@ -83,6 +85,13 @@ impl FakeDocker {
     pub(crate) fn start(script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Self {
         let dir = tempfile::Builder::new().prefix("qgd").tempdir().unwrap();
         Self::bind(dir, Arc::new(script))
+    }
+
+    /// An engine that tells the time, too: without it the gate does not ask for events.
+    pub(crate) fn with_clock(script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Self {
+        let docker = Self::start(script);
+        docker.shared.tells_time.store(true, Ordering::SeqCst);
+        docker
     }
 
     /// An engine that gives every caller this answer, byte for byte, after reading the request.
@@ -460,7 +469,13 @@ fn answer_own(exchange: &mut Exchange) {
     let answer = ok(
         r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#,
     );
-    exchange.send(&answer);
+    if exchange.shared.tells_time.load(Ordering::SeqCst) {
+        let answer = String::from_utf8(answer).unwrap();
+        let date = "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
+        exchange.send(answer.replacen("\r\n\r\n", date, 1).as_bytes());
+    } else {
+        exchange.send(&answer);
+    }
     exchange.close();
 }
 

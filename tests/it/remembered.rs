@@ -1,0 +1,187 @@
+//! What the gate remembers of the engine's objects, and for how long.
+
+mod cache;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::{Value, json};
+
+use crate::support::{Exchange, FakeDocker, Gate, ok, wait_until};
+
+/// An engine with objects, which says when they are gone.
+struct Engine {
+    docker: FakeDocker,
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Default)]
+struct World {
+    /// Names and labels by full id.
+    containers: BTreeMap<String, (String, Value)>,
+    /// Who follows the events.
+    listeners: Vec<UnixStream>,
+    /// Nobody may.
+    mute: bool,
+    /// What becomes of a question about an object.
+    mood: Mood,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Answers,
+    Hangs,
+    HangsUp,
+}
+
+impl Engine {
+    /// It has `web`, which is healed, and `db`, which is not.
+    fn start() -> Self {
+        let world = Arc::new(Mutex::new(World::default()));
+        let theirs = Arc::clone(&world);
+        let docker = FakeDocker::with_clock(move |exchange| serve(exchange, &theirs));
+        let engine = Self { docker, world };
+        engine.make('a', "web", json!({"heal": "yes"}));
+        engine.make('b', "db", json!({}));
+        engine
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn make(&self, digit: char, name: &str, labels: Value) {
+        let named = (name.to_owned(), labels);
+        self.world().containers.insert(id(digit), named);
+    }
+
+    /// Says something to everybody who listens.
+    fn say(&self, line: &str) {
+        let chunk = format!("{:x}\r\n{line}\n\r\n", line.len() + 1);
+        let mut world = self.world();
+        world
+            .listeners
+            .retain_mut(|stream| stream.write_all(chunk.as_bytes()).is_ok());
+    }
+
+    fn event(&self, kind: &str, action: &str, id: &str) {
+        let actor = json!({"ID": id, "Attributes": {}});
+        let event = json!({"Type": kind, "Action": action, "Actor": actor});
+        self.say(&event.to_string());
+    }
+
+    /// Breaks every stream of events off.
+    fn hang_up(&self) {
+        for stream in self.world().listeners.drain(..) {
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// The gate's own questions about objects.
+    fn questions(&self) -> Vec<String> {
+        let requests = self.docker.requests().into_iter();
+        let own = requests.filter(|request| request.head.connection("close"));
+        let targets = own.map(|request| request.target().to_owned());
+        targets
+            .filter(|target| !target.starts_with("/events"))
+            .collect()
+    }
+
+    /// What callers' requests came to.
+    fn heard(&self) -> Vec<String> {
+        let requests = self.docker.requests().into_iter();
+        let calls = requests.filter(|request| !request.head.connection("close"));
+        calls
+            .map(|request| format!("{} {}", request.head.word(0), request.target()))
+            .collect()
+    }
+
+    /// How many questions it takes.
+    fn count(&self, calls: impl FnOnce()) -> usize {
+        let before = self.questions().len();
+        calls();
+        self.questions().len() - before
+    }
+}
+
+fn id(digit: char) -> String {
+    digit.to_string().repeat(64)
+}
+
+fn serve(exchange: &mut Exchange, world: &Mutex<World>) {
+    exchange.read_body();
+    let target = exchange.target().to_owned();
+    let parts: Vec<&str> = target.trim_start_matches('/').split(['/', '?']).collect();
+    if let ["events", ..] = parts[..] {
+        return tell_events(exchange, world);
+    }
+    let mut world = world.lock().unwrap();
+    let answer = match (exchange.method(), &parts[..]) {
+        ("GET", ["containers", name, "json"]) => {
+            let mood = world.mood;
+            if mood != Mood::Answers {
+                drop(world);
+                if mood == Mood::HangsUp {
+                    exchange.close();
+                } else {
+                    exchange.wait_gone();
+                }
+                return;
+            }
+            let mut all = world.containers.iter();
+            let found = all.find(|(id, (own, _))| id == name || own == name);
+            match found {
+                Some((id, (name, labels))) => ok(&json!({
+                    "Id": id,
+                    "Name": format!("/{name}"),
+                    "Config": {"Image": "app:1", "Labels": labels},
+                })
+                .to_string()),
+                None => answer("404 Not Found", &json!({"message": "no such container"})),
+            }
+        }
+        ("DELETE", ["containers", name]) => {
+            world.containers.remove(*name);
+            b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+        }
+        _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+    };
+    drop(world);
+    exchange.send(&answer);
+}
+
+fn tell_events(exchange: &mut Exchange, world: &Mutex<World>) {
+    let mut world = world.lock().unwrap();
+    if world.mute {
+        drop(world);
+        exchange.send(&answer(
+            "503 Service Unavailable",
+            &json!({"message": "no"}),
+        ));
+        return exchange.close();
+    }
+    exchange.send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    let stream = exchange.stream().try_clone().unwrap();
+    world.listeners.push(stream);
+    drop(world);
+    exchange.wait_gone();
+}
+
+fn answer(status: &str, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+fn ask(gate: &Gate, method: &str, target: &str) -> (u16, String) {
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n");
+    let answer = gate.client().send_raw(request).read_response();
+    (answer.status(), answer.text())
+}
