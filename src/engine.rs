@@ -10,6 +10,7 @@ pub mod events;
 pub mod id;
 pub mod latest;
 pub mod leftover;
+pub mod listing;
 pub mod object;
 pub mod own_container;
 
@@ -85,13 +86,13 @@ pub enum AskError {
     #[error("the answer is not HTTP, or broke off: {0}")]
     Broken(#[source] hyper::Error),
     /// More than is read.
-    #[error("the answer broke off or is larger than {LARGEST_ANSWER} bytes")]
-    Body,
+    #[error("the answer broke off or is larger than {0} bytes")]
+    Body(usize),
     /// Another status than 200.
     #[error("the answer is status {0}")]
     Status(u16),
     /// Not what Docker says.
-    #[error("the answer is not the version document of a Docker engine")]
+    #[error("the answer is not what a Docker engine says")]
     Nonsense,
 }
 
@@ -120,14 +121,24 @@ pub async fn ask(
     method: Method,
     target: &str,
 ) -> Result<Answer, AskError> {
-    within(DEADLINE, converse(io, method, target)).await
+    within(DEADLINE, converse(io, method, target, LARGEST_ANSWER)).await
 }
 
 /// Asks the engine over a connection of its own.
 async fn question(address: &Address, target: &str) -> Result<Answer, AskError> {
+    question_within(address, target, (DEADLINE, LARGEST_ANSWER)).await
+}
+
+/// The same with bounds of its own.
+async fn question_within(
+    address: &Address,
+    target: &str,
+    (deadline, most): (Duration, usize),
+) -> Result<Answer, AskError> {
+    let get = Method::GET;
     match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => ask(stream, Method::GET, target).await,
-        Socket::Tcp(stream) => ask(stream, Method::GET, target).await,
+        Socket::Unix(stream) => within(deadline, converse(stream, get, target, most)).await,
+        Socket::Tcp(stream) => within(deadline, converse(stream, get, target, most)).await,
     }
 }
 
@@ -144,6 +155,7 @@ async fn converse(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     method: Method,
     target: &str,
+    most: usize,
 ) -> Result<Answer, AskError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(io))
         .await
@@ -157,8 +169,12 @@ async fn converse(
         let status = response.status().as_u16();
         let date = response.headers().get(DATE);
         let date = date.and_then(|date| date.to_str().ok()).map(Into::into);
-        let body = Limited::new(response.into_body(), LARGEST_ANSWER);
-        let body = body.collect().await.map_err(|_| AskError::Body)?.to_bytes();
+        let body = Limited::new(response.into_body(), most);
+        let body = body
+            .collect()
+            .await
+            .map_err(|_| AskError::Body(most))?
+            .to_bytes();
         Ok(Answer { status, body, date })
     };
     // The connection only moves while it is polled, and ends when the exchange lets go of it. Its

@@ -45,13 +45,15 @@ pub(super) fn trouble(address: &Address, error: &AskError) -> Text {
             unix_trouble(path, cause, &Sight::look(path), &me)
         }
         (Address::Tcp(authority), AskError::Connect(cause)) => tcp_trouble(authority, cause),
-        (_, AskError::Status(_) | AskError::Nonsense | AskError::Broken(_) | AskError::Body) => (
-            error.to_string(),
-            vec![
+        (_, AskError::Status(_) | AskError::Nonsense | AskError::Broken(_) | AskError::Body(_)) => {
+            (
+                error.to_string(),
+                vec![
                 "is that a Docker engine? if it is another proxy, it must let GET /version through"
                     .to_owned(),
             ],
-        ),
+            )
+        }
         (_, AskError::Slow(_)) => (
             error.to_string(),
             vec!["the engine accepts connections but hangs: look at its log".to_owned()],

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::{Answer, AskError, converse, within};
+use super::{Answer, AskError, LARGEST_ANSWER, converse, within};
 use crate::proxy::dial::{Address, dial};
 use crate::wire::socket::Socket;
 
@@ -169,8 +169,12 @@ async fn question(
     deadline: Duration,
 ) -> Result<Answer, AskError> {
     match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => within(deadline, converse(stream, method, target)).await,
-        Socket::Tcp(stream) => within(deadline, converse(stream, method, target)).await,
+        Socket::Unix(stream) => {
+            within(deadline, converse(stream, method, target, LARGEST_ANSWER)).await
+        }
+        Socket::Tcp(stream) => {
+            within(deadline, converse(stream, method, target, LARGEST_ANSWER)).await
+        }
     }
 }
 

@@ -62,10 +62,10 @@ fn the_version_is_asked_once_and_read() {
 #[test]
 fn an_engine_that_talks_nonsense_is_unknown_rather_than_guessed() {
     for (answer, wanted) in [
-        (ok("{}"), "not the version document"),
+        (ok("{}"), "not what a Docker engine says"),
         (
             ok(r#"{"Version":"1","ApiVersion":"one","Os":"linux"}"#),
-            "not the version document",
+            "not what a Docker engine says",
         ),
         (
             "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_owned(),
@@ -88,7 +88,13 @@ fn an_engine_that_talks_nonsense_is_unknown_rather_than_guessed() {
 fn an_engine_that_never_answers_is_given_up() {
     let (ours, _engine) = duplex(1024);
     let soon = Duration::from_millis(20);
-    let error = block_on(async { within(soon, converse(ours, Method::GET, "/version")).await });
+    let error = block_on(async {
+        within(
+            soon,
+            converse(ours, Method::GET, "/version", LARGEST_ANSWER),
+        )
+        .await
+    });
     assert!(matches!(error, Err(AskError::Slow(_))), "{error:?}");
 }
 

@@ -4,18 +4,21 @@
 //! An exec's id is all that `POST /exec/{id}/start` names, and whoever reads events or lists another's
 //! container may see it; so that it was handed out here is remembered, in memory only. Containers and
 //! networks are written to the state directory before the client hears their ids, and survive a restart.
-//! Everything is bounded; what is forgotten is somebody else's.
+//! Everything is bounded, and goes when the engine says that the object is gone; what is forgotten is
+//! somebody else's.
 //!
 //! Volumes have no id: who created the volume of a name says nothing about the next one of that name.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+mod journal;
 
+use std::io;
+use std::path::Path;
+
+use crate::docker::operation::ObjectKind;
 use crate::docker::{Operation, json};
 use crate::engine::id::{self, Id};
 use crate::engine::latest::Latest;
+use journal::Journal;
 
 /// How many execs are remembered. dockerd itself forgets an exec five minutes after it ended (moby
 /// `daemon/exec.go`, `execCommandGC`).
@@ -45,14 +48,10 @@ pub(crate) struct Made {
     journal: Option<Journal>,
 }
 
-/// The file that it survives in: `container ID` or `network ID`, a line each.
-#[derive(Debug)]
-struct Journal {
-    path: PathBuf,
-    file: File,
-}
-
 impl Making {
+    /// Everything that is written down.
+    const LASTING: [Self; 2] = [Self::Container, Self::Network];
+
     /// What an operation makes.
     pub(super) fn of(operation: Operation) -> Option<Self> {
         let all = [
@@ -62,6 +61,15 @@ impl Making {
         ];
         let mut all = all.into_iter();
         all.find_map(|(by, making)| (by == operation).then_some(making))
+    }
+
+    /// As what an object was made, if that is remembered; an exec is judged by its container.
+    pub(super) fn of_kind(kind: ObjectKind) -> Option<Self> {
+        match kind {
+            ObjectKind::Container | ObjectKind::Exec => Some(Self::Container),
+            ObjectKind::Network => Some(Self::Network),
+            ObjectKind::Image | ObjectKind::Volume | ObjectKind::Service => None,
+        }
     }
 
     fn word(self) -> &'static str {
@@ -85,46 +93,31 @@ impl Default for Made {
 }
 
 impl Made {
-    /// What was made before, and goes on being written down, in this file.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    /// What was made before, as this file says.
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let mut made = Self::default();
-        let before = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
-        for line in before.lines() {
+        for (gone, line) in journal::read(path)? {
             // A line that was cut when the machine went down names nothing.
             let Some((word, id)) = line.split_once(' ') else {
                 continue;
             };
-            let making = [Making::Container, Making::Network];
-            let making = making.into_iter().find(|making| making.word() == word);
-            if let Some((making, id)) = making.zip(id::read(id)) {
-                made.add(making, id, None);
+            let mut lasting = Making::LASTING.into_iter();
+            let making = lasting.find(|making| making.word() == word);
+            match making.zip(id::read(id)) {
+                Some((making, _)) if gone => {
+                    made.remove(making, id);
+                }
+                Some((making, id)) => made.add(making, id, None),
+                None => {}
             }
         }
-        // Written anew: what was forgotten, or cut, goes.
-        let fresh = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        let mut text = String::new();
-        for making in [Making::Container, Making::Network] {
-            for id in made.all(making) {
-                text.push_str(&line(making, &id));
-            }
-        }
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        fs::rename(&fresh, path)?;
-        made.journal = Some(Journal {
-            path: path.to_owned(),
-            file,
-        });
+        Ok(made)
+    }
+
+    /// The same, and goes on being written down there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut made = Self::read(path)?;
+        made.journal = Some(Journal::begin(path.to_owned(), &made.lines())?);
         Ok(made)
     }
 
@@ -141,13 +134,25 @@ impl Made {
             return;
         };
         self.add(making, id, container);
-        if let Some(journal) = self.journal.as_mut().filter(|_| making != Making::Exec)
-            && let Err(error) = journal.file.write_all(line(making, &id).as_bytes())
-        {
-            tracing::error!(
-                path = %journal.path.display(), %error,
-                "what was created cannot be written down: after a restart it is not `own` any more"
-            );
+        if let Some(journal) = self.journal.as_mut().filter(|_| making != Making::Exec) {
+            journal.made(&line(making, &id::write(&id)));
+        }
+    }
+
+    /// Forgets those that are gone.
+    pub(super) fn forget<'n>(&mut self, making: Making, gone: impl IntoIterator<Item = &'n str>) {
+        let gone = gone.into_iter().filter(|name| self.remove(making, name));
+        let gone: Vec<String> = gone.map(|name| line(making, name)).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let made = self.containers.len() + self.networks.len();
+        if let Some(mut journal) = self.journal.take() {
+            journal.gone(&gone);
+            if journal.is_long(made) {
+                journal.renew(&self.lines());
+            }
+            self.journal = Some(journal);
         }
     }
 
@@ -166,6 +171,16 @@ impl Made {
         *self.execs.get(&id::read(exec)?)?
     }
 
+    /// All that is remembered, the oldest first.
+    pub(super) fn list(&self, making: Making) -> Vec<String> {
+        let ids = |ids: &Latest<Id, ()>| ids.iter().map(|(id, ())| id::write(id)).collect();
+        match making {
+            Making::Exec => self.execs.iter().map(|(id, _)| id::write(id)).collect(),
+            Making::Container => ids(&self.containers),
+            Making::Network => ids(&self.networks),
+        }
+    }
+
     fn add(&mut self, making: Making, id: Id, container: Option<Id>) {
         match making {
             Making::Exec => self.execs.put(id, container),
@@ -174,17 +189,26 @@ impl Made {
         }
     }
 
-    fn all(&self, making: Making) -> Vec<Id> {
-        match making {
-            Making::Exec => self.execs.iter().map(|(id, _)| *id).collect(),
-            Making::Container => self.containers.iter().map(|(id, ())| *id).collect(),
-            Making::Network => self.networks.iter().map(|(id, ())| *id).collect(),
-        }
+    fn remove(&mut self, making: Making, name: &str) -> bool {
+        id::read(name).is_some_and(|id| match making {
+            Making::Exec => self.execs.remove(&id),
+            Making::Container => self.containers.remove(&id),
+            Making::Network => self.networks.remove(&id),
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let all = Making::LASTING.into_iter();
+        let lines = all.flat_map(|making| {
+            let list = self.list(making).into_iter();
+            list.map(move |name| line(making, &name))
+        });
+        lines.collect()
     }
 }
 
-fn line(making: Making, id: &Id) -> String {
-    format!("{} {}\n", making.word(), id::write(id))
+fn line(making: Making, name: &str) -> String {
+    format!("{} {name}", making.word())
 }
 
 #[cfg(test)]
@@ -249,6 +273,49 @@ mod tests {
         made.learn(Making::Container, None, &answer(4));
         drop(made);
         assert!(Made::open(&path).unwrap().has(Making::Container, &id(4)));
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ci");
+        let mut made = Made::open(&path).unwrap();
+        for number in [1, 2] {
+            made.learn(Making::Container, None, &answer(number));
+            made.learn(Making::Network, None, &answer(number));
+        }
+        made.forget(Making::Container, [&*id(1), "web", &id(9)]);
+        let has = |made: &Made| {
+            [1, 2].map(|number| {
+                let id = id(number);
+                (
+                    made.has(Making::Container, &id),
+                    made.has(Making::Network, &id),
+                )
+            })
+        };
+        assert_eq!(has(&made), [(false, true), (true, true)]);
+        assert_eq!(has(&Made::read(&path).unwrap()), has(&made));
+        assert_eq!(has(&Made::open(&path).unwrap()), has(&made));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn the_file_does_not_grow_with_what_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ci");
+        let mut made = Made::open(&path).unwrap();
+        made.learn(Making::Network, None, &answer(0));
+        for number in 1..3000 {
+            made.learn(Making::Container, None, &answer(number));
+            made.forget(Making::Container, [&*id(number)]);
+        }
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines < 1100, "{lines} lines");
+        made.learn(Making::Container, None, &answer(3000));
+        let made = Made::read(&path).unwrap();
+        assert_eq!((made.containers.len(), made.networks.len()), (1, 1));
+        assert!(made.has(Making::Container, &id(3000)));
     }
 
     #[test]

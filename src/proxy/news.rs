@@ -1,8 +1,10 @@
 //! What is remembered of the engine's objects is kept true by what the engine tells.
 
 use super::Shared;
-use crate::engine::AskError;
-use crate::engine::events::{self, Event, Watcher};
+use super::made::Making;
+use crate::docker::operation::ObjectKind;
+use crate::engine::events::{self, Event, Fate, Watcher};
+use crate::engine::{AskError, listing};
 
 impl Shared {
     /// Follows the engine's events for as long as it is polled.
@@ -11,12 +13,45 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Forgets what was gone before the engine's events were heard.
+    async fn compare_all(&self, kind: ObjectKind) -> Result<(), AskError> {
+        let Some(making) = Making::of_kind(kind) else {
+            return Ok(());
+        };
+        // INVARIANT: what was made before the question is in the answer, unless it is gone. What is made
+        // after it is not looked at.
+        let houses = self.houses.all().into_iter();
+        let remembered = houses.map(|house| (house.list(making), house));
+        let remembered: Vec<_> = remembered.filter(|(list, _)| !list.is_empty()).collect();
+        if remembered.is_empty() {
+            return Ok(());
+        }
+        let there = listing::all(&self.docker, kind).await?;
+        for (list, house) in remembered {
+            let gone = list.iter().filter(|id| !there.contains(id.as_str()));
+            house.forget(making, gone.map(String::as_str));
+        }
+        Ok(())
+    }
+}
+
 impl Watcher for Shared {
     fn heard(&self, event: Event<'_>) {
         self.cache.lose(event.kind, event.id);
+        if let (Fate::Gone, Some(making)) = (event.fate, Making::of_kind(event.kind)) {
+            for house in self.houses.all() {
+                house.forget(making, [event.id]);
+            }
+        }
     }
 
     async fn compare(&self) -> Result<(), AskError> {
+        for kind in [ObjectKind::Container, ObjectKind::Network] {
+            self.compare_all(kind).await.inspect_err(|error| {
+                tracing::warn!(%error, "the engine does not say what there is: what was created through a socket and is gone is remembered");
+            })?;
+        }
         Ok(())
     }
 

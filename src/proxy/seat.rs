@@ -56,6 +56,12 @@ impl Houses {
         let mut houses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(houses.entry(Arc::clone(policy)).or_default())
     }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<House>> {
+        let houses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        houses.values().map(Arc::clone).collect()
+    }
 }
 
 // === impl House ===
@@ -90,6 +96,16 @@ impl House {
     /// Remembers what an engine's answer to a create names.
     pub(super) fn learn(&self, making: Making, container: Option<Id>, answer: &[u8]) {
         self.made().learn(making, container, answer);
+    }
+
+    /// Forgets what is gone.
+    pub(super) fn forget<'n>(&self, making: Making, gone: impl IntoIterator<Item = &'n str>) {
+        self.made().forget(making, gone);
+    }
+
+    /// All that is remembered.
+    pub(super) fn list(&self, making: Making) -> Vec<String> {
+        self.made().list(making)
     }
 
     /// The container of an exec that was created through this socket, if that is remembered.

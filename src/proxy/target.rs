@@ -150,7 +150,12 @@ impl Connection {
                 object.own = self.is_own(kind, &object);
                 (Found::Object(object), None)
             }
-            Finding::Absent(words) => (Found::Absent, Some(words)),
+            Finding::Absent(words) => {
+                if let Some(making) = Making::of_kind(kind) {
+                    self.serving.house.forget(making, [name]);
+                }
+                (Found::Absent, Some(words))
+            }
             Finding::Unclear => (Found::Unclear, None),
         }
     }
@@ -168,7 +173,7 @@ impl Connection {
     /// Whether an object was created through this socket.
     fn is_own(&self, kind: ObjectKind, object: &Object) -> bool {
         let origin = |making| self.serving.house.origin(making, &object.id);
-        made_as(kind).map(origin) == Some(Origin::Here)
+        Making::of_kind(kind).map(origin) == Some(Origin::Here)
     }
 
     /// Docker's own answer, where all hangs on an object that it has not.
@@ -231,15 +236,6 @@ fn object_of<'c>(call: &'c Call<'_>) -> Option<(Operation, ObjectKind, Cow<'c, s
 /// Whether an object of this kind is judged as a container.
 fn is_container(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Container | ObjectKind::Exec)
-}
-
-/// As what an object was made, if that is remembered.
-fn made_as(kind: ObjectKind) -> Option<Making> {
-    match kind {
-        ObjectKind::Container | ObjectKind::Exec => Some(Making::Container),
-        ObjectKind::Network => Some(Making::Network),
-        ObjectKind::Image | ObjectKind::Volume | ObjectKind::Service => None,
-    }
 }
 
 /// The call as it goes to the engine: about the very object that was judged.

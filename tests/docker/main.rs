@@ -19,6 +19,7 @@ mod outage;
 mod own_container;
 mod powers;
 mod ready;
+mod remembered;
 mod soak;
 mod stage;
 mod streams;

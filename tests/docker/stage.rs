@@ -165,9 +165,15 @@ impl Gate {
     }
 
     /// Kills it, as a crash would, and starts it again at the same place.
-    pub(crate) fn restart(mut self) -> Self {
+    pub(crate) fn restart(self) -> Self {
+        self.restart_after(|| {})
+    }
+
+    /// The same, and in between something happens.
+    pub(crate) fn restart_after(mut self, between: impl FnOnce()) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        between();
         self.child = spawn(&self.dir, &self.engine);
         self.wait_listening();
         self
@@ -211,6 +217,20 @@ impl Gate {
     /// The audit log so far.
     pub(crate) fn audit(&self) -> String {
         fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap_or_default()
+    }
+
+    /// What it would remember as made through its socket after a restart: the lines of its file.
+    pub(crate) fn made(&self) -> Vec<String> {
+        let file = self.dir.path().join("state/scene/made");
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let mut made = Vec::new();
+        for line in text.lines() {
+            match line.strip_prefix("gone ") {
+                Some(gone) => made.retain(|line| line != gone),
+                None => made.push(line.to_owned()),
+            }
+        }
+        made
     }
 
     /// The directory that a service would mount.

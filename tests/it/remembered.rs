@@ -1,8 +1,9 @@
 //! What the gate remembers of the engine's objects, and for how long.
 
 mod cache;
+mod made;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -22,6 +23,9 @@ struct Engine {
 struct World {
     /// Names and labels by full id.
     containers: BTreeMap<String, (String, Value)>,
+    networks: BTreeSet<String>,
+    /// How many were made.
+    made: u8,
     /// Who follows the events.
     listeners: Vec<UnixStream>,
     /// Nobody may.
@@ -36,6 +40,13 @@ enum Mood {
     Answers,
     Hangs,
     HangsUp,
+}
+
+impl World {
+    fn next_id(&mut self) -> String {
+        self.made += 1;
+        format!("{:064x}", self.made)
+    }
 }
 
 impl Engine {
@@ -144,9 +155,18 @@ fn serve(exchange: &mut Exchange, world: &Mutex<World>) {
                 None => answer("404 Not Found", &json!({"message": "no such container"})),
             }
         }
-        ("DELETE", ["containers", name]) => {
-            world.containers.remove(*name);
-            b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+        ("GET", ["containers", "json", "all=1"]) => ok(&ids(world.containers.keys())),
+        ("GET", ["networks"]) => ok(&ids(world.networks.iter())),
+        ("POST", ["containers", "create"]) => {
+            let id = world.next_id();
+            let named = (format!("c{id}"), json!({}));
+            world.containers.insert(id.clone(), named);
+            answer("201 Created", &json!({"Id": id}))
+        }
+        ("POST", ["networks", "create"]) => {
+            let id = world.next_id();
+            world.networks.insert(id.clone());
+            answer("201 Created", &json!({"Id": id}))
         }
         _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
     };
@@ -171,6 +191,11 @@ fn tell_events(exchange: &mut Exchange, world: &Mutex<World>) {
     world.listeners.push(stream);
     drop(world);
     exchange.wait_gone();
+}
+
+fn ids<'w>(objects: impl Iterator<Item = &'w String>) -> String {
+    let all = objects.map(|id| json!({"Id": id}));
+    all.collect::<Value>().to_string()
 }
 
 fn answer(status: &str, body: &Value) -> Vec<u8> {

@@ -89,7 +89,8 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
             },
         );
         tokio::spawn(state.follow(docker));
-        if posts.iter().any(|post| post.loaded.policy.asks_targets()) {
+        let mut policies = posts.iter().map(|post| &post.loaded.policy);
+        if policies.any(|policy| policy.asks_targets() || policy.keeps_own()) {
             let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.watch().await });
         }

@@ -1,7 +1,8 @@
 //! What a gate wrote down of what was created through a socket: `container ID`, `network ID` or
-//! `volume NAME CREATED_AT`, a line each. It is read here and never written: it belongs to the gate that
+//! `volume NAME CREATED_AT`, a line each, and the same after `gone` for what is gone since. It is read here and never written: it belongs to the gate that
 //! may be running, which forgets what the engine says is gone.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -31,16 +32,28 @@ impl Memory {
     /// the beginning of an id would be taken for another object's.
     fn parse(text: &str) -> Self {
         let mut memory = Self::default();
-        for line in text.lines() {
-            match line.split(' ').collect::<Vec<_>>()[..] {
-                ["container", id] if is_id(id) => memory.containers.push(id.to_owned()),
-                ["network", id] if is_id(id) => memory.networks.push(id.to_owned()),
-                ["volume", name, created] if is_name(name) => {
-                    memory.volumes.push((name.to_owned(), created.to_owned()));
-                }
-                _ => {}
+        let mut told = HashSet::new();
+        // What was said last of an object holds.
+        for line in text.lines().rev() {
+            let gone = line.strip_prefix("gone ");
+            let words: Vec<&str> = gone.unwrap_or(line).split(' ').collect();
+            let (kind, name, created) = match words[..] {
+                [kind @ ("container" | "network"), id] if is_id(id) => (kind, id, ""),
+                ["volume", name, created] if is_name(name) => ("volume", name, created),
+                _ => continue,
+            };
+            if !told.insert((kind, name)) || gone.is_some() {
+                continue;
+            }
+            match kind {
+                "container" => memory.containers.push(name.to_owned()),
+                "network" => memory.networks.push(name.to_owned()),
+                _ => memory.volumes.push((name.to_owned(), created.to_owned())),
             }
         }
+        memory.containers.reverse();
+        memory.networks.reverse();
+        memory.volumes.reverse();
         memory
     }
 
@@ -83,5 +96,21 @@ mod tests {
             }
         );
         assert_eq!(memory.len(), 3);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_remembered_unless_it_was_created_again() {
+        let text = format!(
+            "container {a}\nvolume x 1\nvolume y 2\nnetwork {a}\ngone container {a}\n\
+             gone volume x 1\ngone volume y 2\nvolume x 3\n",
+            a = "a".repeat(64),
+        );
+        let memory = Memory::parse(&text);
+        let expected = Memory {
+            containers: Vec::new(),
+            networks: vec!["a".repeat(64)],
+            volumes: vec![("x".to_owned(), "3".to_owned())],
+        };
+        assert_eq!(memory, expected);
     }
 }
