@@ -4,12 +4,14 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::wildcard_enum_match_arm,
     reason = "a scene that cannot go on says so by panicking"
 )]
 
 mod between;
 mod caller;
 mod connect;
+mod crossing;
 mod race;
 mod spelling;
 

@@ -72,6 +72,28 @@ impl Caller {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Sends one request over a connection of its own, and reads what is said of a failure; what an
+    /// answer brings, which may be a stream, is left alone.
+    pub(super) fn once(socket: &Path, method: &str, target: &str, body: &str) -> (u16, String) {
+        let mut caller = Self::at(socket);
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        caller.stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+            caller.more(&mut bytes, target);
+        }
+        let head = String::from_utf8_lossy(&bytes);
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        if status >= 400 {
+            caller.stream.read_to_end(&mut bytes).unwrap();
+        }
+        (status, String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn chunks(&mut self, bytes: &mut Vec<u8>, start: usize, target: &str) -> Vec<u8> {
         let (mut at, mut body) = (start, Vec::new());
         loop {
