@@ -8,6 +8,7 @@ use crate::support::{Client, Exchange, FakeDocker, Gate, ok};
 mod own_container;
 
 mod connect;
+mod reference;
 
 /// A container of the engine below.
 #[derive(Clone)]
