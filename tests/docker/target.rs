@@ -32,7 +32,7 @@ fn image() -> &'static str {
     })
 }
 
-/// A container that is never started, made directly at the engine and removed in the end.
+/// A container that nobody starts but its scene, made directly at the engine and removed in the end.
 struct Still {
     name: String,
     id: String,
@@ -48,7 +48,8 @@ impl Still {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), json!(value)))
             .collect();
-        let body = json!({"Image": image(), "Labels": labels, "HostConfig": host});
+        let command = ["sleep", "600"];
+        let body = json!({"Image": image(), "Cmd": command, "Labels": labels, "HostConfig": host});
         let target = format!("/containers/create?name={name}");
         let made = Caller::at(engine()).json("POST", &target, &body.to_string());
         let id = made["Id"].as_str().unwrap().to_owned();

@@ -186,3 +186,34 @@ fn a_container_that_takes_the_name_between_question_and_call_is_not_connected() 
         assert!(removed || mine.is_in(&network));
     }
 }
+
+/// With `Force`, Docker looks for an endpoint of the name where there is no such container (moby
+/// `daemon/network.go`, `DisconnectContainerFromNetwork`).
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn a_container_that_takes_the_name_between_question_and_call_is_not_disconnected_by_force() {
+    let relay = Relay::start();
+    let policy = "[[rule]]\nallow = \"POST /networks/{id}/disconnect\"\nconnect.container.label = \"mine=yes\"\n";
+    let gate = Gate::before(&relay.socket(), policy);
+    let network = Network::make(name("net"), "no", Some("10.231.4.0/24"));
+    let prize = name("prize");
+    let inside = json!({"NetworkMode": network.name});
+    let mine = Still::with(prize.clone(), &[("mine", "yes")], &inside);
+    let theirs = Still::with(name("theirs"), &[("mine", "no")], &inside);
+    let target = format!("/containers/{}/start", theirs.id);
+    assert_eq!(Caller::at(engine()).call("POST", &target, "").0, 204);
+    let endpoint = || theirs.inspect()["NetworkSettings"]["Networks"][&network.name].take();
+    let before = endpoint();
+    assert_ne!(before["EndpointID"], "");
+    let ids = (mine.id.clone(), theirs.id.clone());
+    let taken = prize.clone();
+    relay.before_the_next_change(move || {
+        remove(&ids.0);
+        rename(&ids.1, &taken);
+    });
+    let target = format!("/networks/{}/disconnect", network.name);
+    let body = json!({"Container": prize, "Force": true}).to_string();
+    let (status, text) = Caller::at(&gate.socket()).call("POST", &target, &body);
+    assert!(relay.has_surprised() && status >= 400, "{status} {text}");
+    assert_eq!(endpoint(), before);
+}
