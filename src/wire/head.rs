@@ -78,6 +78,17 @@ pub struct Headers<'h> {
     nominates: bool,
 }
 
+/// One header line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'h> {
+    /// All of it, with its line end.
+    pub(super) bytes: &'h [u8],
+    /// Before the colon.
+    pub(super) name: &'h [u8],
+    /// After it, without surrounding blanks.
+    pub(super) value: &'h [u8],
+}
+
 /// Reads a request head at the start of `bytes`. `Ok(None)`: more bytes are needed. `Ok(Some((head,
 /// n)))`: the head takes the first `n` bytes. Refuses as early as it can (a bare LF, an h2 preface).
 ///
@@ -233,14 +244,23 @@ impl<'h> Headers<'h> {
 
     /// Name and value of each line in order; the value without surrounding blanks.
     pub fn iter(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
+        self.lines().map(|line| (line.name, line.value))
+    }
+
+    /// Each line in order.
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line<'h>> + use<'h> {
         let mut rest = self.lines;
         std::iter::from_fn(move || {
-            let (line, after) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
+            let (bytes, after) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
             rest = after;
             // Names are short: a plain loop has found the colon before a search would have begun.
-            let colon = line.iter().position(|&byte| byte == b':')?;
-            let (name, value) = line.split_at_checked(colon)?;
-            Some((name, blanks_off(value.get(1..)?)))
+            let colon = bytes.iter().position(|&byte| byte == b':')?;
+            let (name, value) = bytes.split_at_checked(colon)?;
+            Some(Line {
+                bytes,
+                name,
+                value: blanks_off(value.get(1..)?),
+            })
         })
     }
 
@@ -254,6 +274,16 @@ impl<'h> Headers<'h> {
     /// Whether `Connection` names headers beyond the hop-by-hop ones, which then end here too.
     pub(super) fn nominates(&self) -> bool {
         self.nominates
+    }
+}
+
+// === impl Line ===
+
+impl Line<'_> {
+    /// Whether it is `name: value CRLF`, with one space and no other blank around the value.
+    pub(super) fn is_plain(&self) -> bool {
+        let around = self.bytes.len() - self.name.len() - self.value.len();
+        around == 4 && self.bytes.get(self.name.len() + 1) == Some(&b' ')
     }
 }
 

@@ -41,13 +41,9 @@ pub fn request(
     target(out);
     // Docker ignores the host, Go insists on one.
     out.extend_from_slice(b" HTTP/1.1\r\nHost: docker\r\n");
-    for (name, value) in headers.iter() {
-        // SECURITY: `_` and `-` are one and the same to programs that keep headers in
-        // environment variables, so `Content_Length` could pass for what it is not.
-        if !ends_here(name, headers) && !name.contains(&b'_') {
-            field(out, name, value);
-        }
-    }
+    // SECURITY: `_` and `-` are one and the same to programs that keep headers in
+    // environment variables, so `Content_Length` could pass for what it is not.
+    end_to_end(out, headers, |name| !name.contains(&b'_'));
     match body {
         RequestBody::None => {}
         RequestBody::Length(length) => content_length(out, length),
@@ -70,11 +66,7 @@ pub fn response(
     connection: Connection<'_>,
 ) {
     status_line(out, status, reason);
-    for (name, value) in headers.iter() {
-        if !ends_here(name, headers) {
-            field(out, name, value);
-        }
-    }
+    end_to_end(out, headers, |_| true);
     match body {
         ResponseBody::Empty { declared: None } | ResponseBody::UntilEof => {}
         ResponseBody::Empty {
@@ -160,6 +152,21 @@ impl Connection<'_> {
     }
 }
 
+/// Appends the headers that go on to the other side, if `passes` has nothing against their names.
+fn end_to_end(out: &mut Vec<u8>, headers: Headers<'_>, passes: impl Fn(&[u8]) -> bool) {
+    for line in headers.lines() {
+        if ends_here(line.name, headers) || !passes(line.name) {
+            continue;
+        }
+        // As nearly every program writes it, a line is as we would write it.
+        if line.is_plain() {
+            out.extend_from_slice(line.bytes);
+        } else {
+            field(out, line.name, line.value);
+        }
+    }
+}
+
 /// Whether a header is meant for this hop alone (RFC 9110 §7.6.1), or is one that we write anew.
 fn ends_here(name: &[u8], headers: Headers<'_>) -> bool {
     let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
@@ -178,8 +185,10 @@ fn ends_here(name: &[u8], headers: Headers<'_>) -> bool {
 
 /// `Proxy-Authorization`, `Proxy-Connection` and their like.
 fn is_proxys(name: &[u8]) -> bool {
-    name.get(.."Proxy-".len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"Proxy-"))
+    matches!(name, [b'P' | b'p', ..])
+        && name
+            .get(.."Proxy-".len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"Proxy-"))
 }
 
 /// Whether a `Connection` line names this header.
