@@ -62,8 +62,8 @@ pub struct Object {
     pub labels: Vec<(Box<str>, Box<str>)>,
     /// Of a container and a service: the image that it was made from, as it was written.
     pub image: Option<Box<str>>,
-    /// It was created through this socket.
-    pub own: bool,
+    /// Whether it was created through this socket.
+    pub own: Origin,
     /// It is the container that this gate runs in.
     pub is_gate: bool,
 }
@@ -76,6 +76,9 @@ pub enum Origin {
     /// Somewhere else, or nobody remembers.
     #[default]
     Elsewhere,
+    /// Through this socket, as far as is remembered; but it may be another one of the name by now, and
+    /// nobody can tell at present.
+    Unclear,
 }
 
 /// One request as a policy sees it.

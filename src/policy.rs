@@ -99,6 +99,7 @@ pub struct Policy {
     index: Index,
     unlisted: Unlisted,
     keeps_own: bool,
+    keeps_volumes: bool,
     tests: usize,
 }
 
@@ -227,6 +228,11 @@ impl Policy {
     /// Whether some rule is about what was created through the policy's socket.
     pub fn keeps_own(&self) -> bool {
         self.keeps_own
+    }
+
+    /// Whether some rule is about volumes that were.
+    pub fn keeps_volumes(&self) -> bool {
+        self.keeps_volumes
     }
 
     /// Every rule, in the order of the file.

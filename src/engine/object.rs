@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{id, question};
 use crate::docker::operation::ObjectKind;
-use crate::facts::Object;
+use crate::facts::{Object, Origin};
 use crate::proxy::dial::Address;
 
 /// What became of a question.
@@ -128,7 +128,7 @@ impl Container {
             names: vec![name.into()],
             labels: labels(self.config.labels),
             image: Some(self.config.image),
-            own: false,
+            own: Origin::Elsewhere,
             is_gate: false,
             id: self.id,
         })
@@ -168,7 +168,7 @@ impl Image {
             names: tags.flatten().collect(),
             labels: labels(self.config.and_then(|config| config.labels)),
             image: None,
-            own: false,
+            own: Origin::Elsewhere,
             is_gate: false,
             id: self.id,
         })
@@ -192,7 +192,7 @@ impl Network {
             names: vec![self.name],
             labels: labels(self.labels),
             image: None,
-            own: false,
+            own: Origin::Elsewhere,
             is_gate: false,
             id: self.id,
         })
@@ -214,7 +214,7 @@ impl Volume {
             names: vec![self.name],
             labels: labels(self.labels),
             image: None,
-            own: false,
+            own: Origin::Elsewhere,
             is_gate: false,
         }
     }
@@ -260,7 +260,7 @@ impl Service {
                 .task_template
                 .container_spec
                 .map(|spec| spec.image),
-            own: false,
+            own: Origin::Elsewhere,
             is_gate: false,
             id: self.id,
         })

@@ -1,6 +1,6 @@
 //! Stated facts about an object, for judging without an engine: `label=autoheal=true`.
 
-use super::{Findings, Found, Object};
+use super::{Findings, Found, Object, Origin};
 
 /// Why a stated fact cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,10 @@ impl Object {
                 let (key, value) = value.split_once('=').unwrap_or((value, ""));
                 self.labels.push((key.into(), value.into()));
             }
-            "own" => self.own = value.parse().map_err(|_| BadGiven::NoBoolean)?,
+            "own" => {
+                let own: bool = value.parse().map_err(|_| BadGiven::NoBoolean)?;
+                self.own = if own { Origin::Here } else { Origin::Elsewhere };
+            }
             other => return Err(BadGiven::Unknown(other.to_owned())),
         }
         Ok(())

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::diag::{Diagnostic, Source, escape};
+use crate::docker::operation::ObjectKind;
 
 use self::document::{Problems, ROOT, Table, Value};
 use super::api::ApiRange;
@@ -92,6 +93,11 @@ impl Draft {
                 .any(|clause| matches!(clause.says, Says::Own))
         };
         let keeps_own = self.rules.iter().any(own);
+        let volume = |rule: &Rule| {
+            let mut kinds = rule.targets().map(|(_, target)| target.operation.object());
+            kinds.any(|kind| kind == Some(ObjectKind::Volume))
+        };
+        let keeps_volumes = self.rules.iter().any(|rule| own(rule) && volume(rule));
         let policy = Policy {
             name: Arc::from(name),
             description: self.description,
@@ -102,6 +108,7 @@ impl Draft {
             rules: self.rules,
             unlisted: self.unlisted,
             keeps_own,
+            keeps_volumes,
             tests: self.cases.len(),
         };
         (policy, self.cases)

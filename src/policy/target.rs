@@ -11,7 +11,7 @@
 
 use crate::diag::Span;
 use crate::docker::operation::ObjectKind;
-use crate::facts::{Found, Object};
+use crate::facts::{Found, Object, Origin};
 
 use super::condition::Asked;
 use super::decision::Reason;
@@ -50,8 +50,7 @@ pub(super) enum Says {
 pub(super) fn keys(kind: ObjectKind) -> &'static [&'static str] {
     match kind {
         ObjectKind::Container | ObjectKind::Exec => &["name", "label", "image", "project", "own"],
-        ObjectKind::Network => &["name", "label", "project", "own"],
-        ObjectKind::Volume => &["name", "label", "project"],
+        ObjectKind::Network | ObjectKind::Volume => &["name", "label", "project", "own"],
         ObjectKind::Service => &["name", "label", "image"],
         ObjectKind::Image => &["name", "label"],
     }
@@ -77,6 +76,9 @@ fn met(clauses: &[Clause], found: &Found) -> Result<(), (Reason, Option<usize>)>
         // SECURITY: a name may have changed hands since, so it is asked.
         if !named && clause.says.is_about_names() {
             return Err((Reason::TargetUnasked, None));
+        }
+        if object.own == Origin::Unclear && matches!(clause.says, Says::Own) {
+            return Err((Reason::TargetUnclear, None));
         }
         if !clause.says.holds(object) {
             return Err((Reason::Target, Some(number)));
@@ -151,7 +153,7 @@ impl Says {
             Self::Project(patterns) => object
                 .project()
                 .is_some_and(|project| any(patterns, project)),
-            Self::Own => object.own,
+            Self::Own => object.own == Origin::Here,
         }
     }
 }

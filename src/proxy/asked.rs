@@ -44,10 +44,9 @@ impl Asked {
         head: &RequestHead<'_>,
         body: Body,
         serving: &Serving,
+        making: Option<Making>,
     ) -> Self {
         let call = permit.call();
-        let making = call.operation().and_then(Making::of);
-        let making = making.filter(|making| serving.policy.keeps_own() || *making == Making::Exec);
         let tunnel = match call.operation().map(Operation::stream) {
             // SECURITY: an exec that is started in the background is answered as any other request, and
             // the connection carries the next one (moby api/server/router/container/exec.go,

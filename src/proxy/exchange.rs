@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::entry::Entry;
 use super::forward::Outgoing;
+use super::made::Making;
 use super::refuse::Refusal;
 use super::target::settled;
 use crate::audit::Record;
@@ -90,7 +91,12 @@ impl Connection {
         let permit = self.judge(call, &head, judged, &findings)?;
         let body = self.admit_body(&permit, &head).await?;
         let entry = self.record(&permit, &findings).await?;
-        let outgoing = Outgoing::new(permit, &head, body, &self.serving, place);
+        let making = match self.making(&permit) {
+            // A task of its own size once more.
+            Some(Making::Volume) => Box::pin(self.making_volume(&permit)).await,
+            making => making,
+        };
+        let outgoing = Outgoing::new(permit, &head, body, &self.serving, place, making);
         Ok(Some((outgoing, entry)))
     }
 

@@ -11,6 +11,7 @@ use super::connection::{Connection, Serving};
 use super::dial::dial;
 use super::entry::Entry;
 use super::exchange::Next;
+use super::made::Making;
 use super::passage::{Failure, Finish, Passage, Stay};
 use super::refuse::Refusal;
 use super::tunnel::Tunnel;
@@ -53,8 +54,9 @@ impl Outgoing {
         body: Body,
         serving: &Serving,
         place: Option<OwnedSemaphorePermit>,
+        making: Option<Making>,
     ) -> Self {
-        let asked = Asked::of(&permit, head, body, serving);
+        let asked = Asked::of(&permit, head, body, serving, making);
         let judged = permit.body().unwrap_or_default();
         let (framing, follows) = match body {
             Body::Passing(framing) | Body::Dropped(framing) => (framing, framing),

@@ -1,5 +1,5 @@
 //! What was made through a socket: execs, so that it reaches no others; and, where the policy says
-//! `own`, containers and networks.
+//! `own`, containers, networks and volumes.
 //!
 //! An exec's id is all that `POST /exec/{id}/start` names, and whoever reads events or lists another's
 //! container may see it; so that it was handed out here is remembered, in memory only. Containers and
@@ -7,14 +7,16 @@
 //! Everything is bounded, and goes when the engine says that the object is gone; what is forgotten is
 //! somebody else's.
 //!
-//! Volumes have no id: who created the volume of a name says nothing about the next one of that name.
+//! Volumes have no id: who created the volume of a name says nothing about the next one of that name. So
+//! one is remembered with the moment of its creation as the engine told it; that must be the same whenever
+//! its end may have gone unheard.
 
 mod journal;
 
 use std::io;
 use std::path::Path;
 
-use crate::docker::operation::ObjectKind;
+use crate::docker::operation::{ObjectKind, is_name};
 use crate::docker::{Operation, json};
 use crate::engine::id::{self, Id};
 use crate::engine::latest::Latest;
@@ -27,6 +29,9 @@ const EXECS: usize = 8192;
 /// How many containers, and how many networks.
 const OWN: usize = 65_536;
 
+/// How many volumes, whose names are long.
+const VOLUMES: usize = 16_384;
+
 /// What the answer to a create names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Making {
@@ -36,6 +41,8 @@ pub(super) enum Making {
     Container,
     /// A network.
     Network,
+    /// A volume that was not there before.
+    Volume,
 }
 
 /// What one socket made.
@@ -45,12 +52,14 @@ pub(crate) struct Made {
     execs: Latest<Id, Option<Id>>,
     containers: Latest<Id, ()>,
     networks: Latest<Id, ()>,
+    /// When each was created.
+    volumes: Latest<Box<str>, Box<str>>,
     journal: Option<Journal>,
 }
 
 impl Making {
     /// Everything that is written down.
-    const LASTING: [Self; 2] = [Self::Container, Self::Network];
+    const LASTING: [Self; 3] = [Self::Container, Self::Network, Self::Volume];
 
     /// What an operation makes.
     pub(super) fn of(operation: Operation) -> Option<Self> {
@@ -58,6 +67,7 @@ impl Making {
             (Operation::ContainerExec, Self::Exec),
             (Operation::ContainerCreate, Self::Container),
             (Operation::NetworkCreate, Self::Network),
+            (Operation::VolumeCreate, Self::Volume),
         ];
         let mut all = all.into_iter();
         all.find_map(|(by, making)| (by == operation).then_some(making))
@@ -68,7 +78,8 @@ impl Making {
         match kind {
             ObjectKind::Container | ObjectKind::Exec => Some(Self::Container),
             ObjectKind::Network => Some(Self::Network),
-            ObjectKind::Image | ObjectKind::Volume | ObjectKind::Service => None,
+            ObjectKind::Volume => Some(Self::Volume),
+            ObjectKind::Image | ObjectKind::Service => None,
         }
     }
 
@@ -77,6 +88,7 @@ impl Making {
             Self::Exec => "exec",
             Self::Container => "container",
             Self::Network => "network",
+            Self::Volume => "volume",
         }
     }
 }
@@ -87,6 +99,7 @@ impl Default for Made {
             execs: Latest::new(EXECS),
             containers: Latest::new(OWN),
             networks: Latest::new(OWN),
+            volumes: Latest::new(VOLUMES),
             journal: None,
         }
     }
@@ -98,17 +111,17 @@ impl Made {
         let mut made = Self::default();
         for (gone, line) in journal::read(path)? {
             // A line that was cut when the machine went down names nothing.
-            let Some((word, id)) = line.split_once(' ') else {
+            let mut words = line.split(' ');
+            let (word, name) = (words.next(), words.next().unwrap_or_default());
+            let created = words.next().unwrap_or_default();
+            let mut lasting = Making::LASTING.into_iter();
+            let Some(making) = lasting.find(|making| Some(making.word()) == word) else {
                 continue;
             };
-            let mut lasting = Making::LASTING.into_iter();
-            let making = lasting.find(|making| making.word() == word);
-            match making.zip(id::read(id)) {
-                Some((making, _)) if gone => {
-                    made.remove(making, id);
-                }
-                Some((making, id)) => made.add(making, id, None),
-                None => {}
+            if gone {
+                made.remove(making, name);
+            } else {
+                made.add(making, name, created, None);
             }
         }
         Ok(made)
@@ -127,26 +140,29 @@ impl Made {
         let Ok(answer) = json::parse(answer) else {
             return;
         };
-        let id = answer
-            .object()
-            .and_then(|object| object.get("Id")?.text().and_then(|id| id::read(id)));
-        let Some(id) = id else {
-            return;
+        let text = |key| answer.object()?.get(key)?.text();
+        let (name, created) = match making {
+            Making::Exec | Making::Container | Making::Network => (text("Id"), None),
+            Making::Volume => (text("Name"), text("CreatedAt")),
         };
-        self.add(making, id, container);
+        let name = name.map_or("", |name| name);
+        let created = created.map_or("", |created| created);
+        if !self.add(making, name, created, container) {
+            return;
+        }
         if let Some(journal) = self.journal.as_mut().filter(|_| making != Making::Exec) {
-            journal.made(&line(making, &id::write(&id)));
+            journal.made(&line(making, name, created));
         }
     }
 
     /// Forgets those that are gone.
     pub(super) fn forget<'n>(&mut self, making: Making, gone: impl IntoIterator<Item = &'n str>) {
-        let gone = gone.into_iter().filter(|name| self.remove(making, name));
-        let gone: Vec<String> = gone.map(|name| line(making, name)).collect();
+        let gone = gone.into_iter();
+        let gone: Vec<String> = gone.filter_map(|name| self.remove(making, name)).collect();
         if gone.is_empty() {
             return;
         }
-        let made = self.containers.len() + self.networks.len();
+        let made = self.containers.len() + self.networks.len() + self.volumes.len();
         if let Some(mut journal) = self.journal.take() {
             journal.gone(&gone);
             if journal.is_long(made) {
@@ -157,13 +173,15 @@ impl Made {
     }
 
     /// Whether it was made here, by its full id. Docker knows execs by nothing else (moby
-    /// `daemon/exec.go`, `getExecConfig`).
-    pub(super) fn has(&self, making: Making, id: &str) -> bool {
-        id::read(id).is_some_and(|id| match making {
-            Making::Exec => self.execs.get(&id).is_some(),
-            Making::Container => self.containers.get(&id).is_some(),
-            Making::Network => self.networks.get(&id).is_some(),
-        })
+    /// `daemon/exec.go`, `getExecConfig`), and volumes by their names.
+    pub(super) fn has(&self, making: Making, name: &str) -> bool {
+        let id = || id::read(name);
+        match making {
+            Making::Exec => id().is_some_and(|id| self.execs.get(&id).is_some()),
+            Making::Container => id().is_some_and(|id| self.containers.get(&id).is_some()),
+            Making::Network => id().is_some_and(|id| self.networks.get(&id).is_some()),
+            Making::Volume => self.volumes.get(name).is_some(),
+        }
     }
 
     /// The container of an exec that was made here. An exec never changes its container.
@@ -171,44 +189,79 @@ impl Made {
         *self.execs.get(&id::read(exec)?)?
     }
 
-    /// All that is remembered, the oldest first.
-    pub(super) fn list(&self, making: Making) -> Vec<String> {
-        let ids = |ids: &Latest<Id, ()>| ids.iter().map(|(id, ())| id::write(id)).collect();
+    /// All that is remembered, the oldest first, and of volumes when they were created.
+    pub(super) fn list(&self, making: Making) -> Vec<(String, String)> {
+        let id = |id: &Id| (id::write(id), String::new());
         match making {
-            Making::Exec => self.execs.iter().map(|(id, _)| id::write(id)).collect(),
-            Making::Container => ids(&self.containers),
-            Making::Network => ids(&self.networks),
+            Making::Exec => self.execs.iter().map(|(key, _)| id(key)).collect(),
+            Making::Container => self.containers.iter().map(|(key, ())| id(key)).collect(),
+            Making::Network => self.networks.iter().map(|(key, ())| id(key)).collect(),
+            Making::Volume => {
+                let all = self.volumes.iter();
+                all.map(|(name, created)| (name.to_string(), created.to_string()))
+                    .collect()
+            }
         }
     }
 
-    fn add(&mut self, making: Making, id: Id, container: Option<Id>) {
+    /// Whether that is something that can be remembered.
+    fn add(&mut self, making: Making, name: &str, created: &str, container: Option<Id>) -> bool {
+        if making == Making::Volume {
+            let whole = is_name(name) && name.len() <= 255 && is_moment(created);
+            if whole {
+                self.volumes.put(name.into(), created.into());
+            }
+            return whole;
+        }
+        let Some(id) = id::read(name) else {
+            return false;
+        };
         match making {
             Making::Exec => self.execs.put(id, container),
             Making::Container => self.containers.put(id, ()),
-            Making::Network => self.networks.put(id, ()),
+            Making::Network | Making::Volume => self.networks.put(id, ()),
         }
+        true
     }
 
-    fn remove(&mut self, making: Making, name: &str) -> bool {
-        id::read(name).is_some_and(|id| match making {
-            Making::Exec => self.execs.remove(&id),
-            Making::Container => self.containers.remove(&id),
-            Making::Network => self.networks.remove(&id),
-        })
+    /// The line that it had, if it was there.
+    fn remove(&mut self, making: Making, name: &str) -> Option<String> {
+        let mut created = Box::default();
+        let id = || id::read(name);
+        let removed = match making {
+            Making::Exec => self.execs.remove(&id()?),
+            Making::Container => self.containers.remove(&id()?),
+            Making::Network => self.networks.remove(&id()?),
+            Making::Volume => {
+                created = self.volumes.get(name)?.clone();
+                self.volumes.remove(name)
+            }
+        };
+        removed.then(|| line(making, name, &created))
     }
 
     fn lines(&self) -> Vec<String> {
         let all = Making::LASTING.into_iter();
         let lines = all.flat_map(|making| {
             let list = self.list(making).into_iter();
-            list.map(move |name| line(making, &name))
+            list.map(move |(name, created)| line(making, &name, &created))
         });
         lines.collect()
     }
 }
 
-fn line(making: Making, name: &str) -> String {
-    format!("{} {name}", making.word())
+fn line(making: Making, name: &str, created: &str) -> String {
+    let word = making.word();
+    if created.is_empty() {
+        format!("{word} {name}")
+    } else {
+        format!("{word} {name} {created}")
+    }
+}
+
+/// A moment as engines write it, RFC 3339. A volume that has none cannot be told from the next one.
+fn is_moment(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -273,6 +326,35 @@ mod tests {
         made.learn(Making::Container, None, &answer(4));
         drop(made);
         assert!(Made::open(&path).unwrap().has(Making::Container, &id(4)));
+    }
+
+    #[test]
+    fn a_volume_is_remembered_with_the_moment_of_its_creation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ci");
+        let mut made = Made::open(&path).unwrap();
+        for (name, created) in [
+            ("x", "T1"),
+            ("y", "T1"),
+            ("x", "T2"),
+            ("-z", "T1"),
+            ("w", ""),
+        ] {
+            let answer = format!("{{\"Name\":\"{name}\",\"CreatedAt\":\"{created}\"}}");
+            made.learn(Making::Volume, None, answer.as_bytes());
+        }
+        made.learn(Making::Volume, None, br#"{"Name":"v"}"#);
+        let all = vec![
+            ("x".to_owned(), "T2".to_owned()),
+            ("y".to_owned(), "T1".to_owned()),
+        ];
+        assert_eq!(made.list(Making::Volume), all);
+        assert_eq!(Made::read(&path).unwrap().list(Making::Volume), all);
+        made.forget(Making::Volume, ["x", "w"]);
+        assert!(!made.has(Making::Volume, "x") && made.has(Making::Volume, "y"));
+        drop(made);
+        assert_eq!(Made::open(&path).unwrap().list(Making::Volume), all[1..]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "volume y T1\n");
     }
 
     #[test]

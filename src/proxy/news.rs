@@ -29,8 +29,14 @@ impl Shared {
         }
         let there = listing::all(&self.docker, kind).await?;
         for (list, house) in remembered {
-            let gone = list.iter().filter(|id| !there.contains(id.as_str()));
-            house.forget(making, gone.map(String::as_str));
+            // SECURITY: a volume that was created at another moment is another one.
+            let is_there = |(name, created): &&(String, String)| {
+                there
+                    .get(name.as_str())
+                    .is_some_and(|then| **then == **created)
+            };
+            let gone = list.iter().filter(|one| !is_there(one));
+            house.forget(making, gone.map(|(name, _)| name.as_str()));
         }
         Ok(())
     }
@@ -47,7 +53,11 @@ impl Watcher for Shared {
     }
 
     async fn compare(&self) -> Result<(), AskError> {
-        for kind in [ObjectKind::Container, ObjectKind::Network] {
+        for kind in [
+            ObjectKind::Container,
+            ObjectKind::Network,
+            ObjectKind::Volume,
+        ] {
             self.compare_all(kind).await.inspect_err(|error| {
                 tracing::warn!(%error, "the engine does not say what there is: what was created through a socket and is gone is remembered");
             })?;

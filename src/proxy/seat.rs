@@ -103,8 +103,8 @@ impl House {
         self.made().forget(making, gone);
     }
 
-    /// All that is remembered.
-    pub(super) fn list(&self, making: Making) -> Vec<String> {
+    /// All that is remembered, and of volumes when they were created.
+    pub(super) fn list(&self, making: Making) -> Vec<(String, String)> {
         self.made().list(making)
     }
 

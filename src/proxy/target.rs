@@ -11,12 +11,12 @@ use super::refuse::Refusal;
 use crate::audit::Target;
 use crate::docker::call::LONGEST_TARGET;
 use crate::docker::operation::{ObjectKind, is_name};
-use crate::docker::payload::connecting;
+use crate::docker::payload::{Payload, connecting};
 use crate::docker::{Call, Operation};
 use crate::engine::id;
 use crate::engine::object::{self, Finding};
 use crate::facts::{Findings, Found, Object, Origin};
-use crate::policy::{Reason, Verdict};
+use crate::policy::{Permit, Reason, Verdict};
 use crate::wire::head::RequestHead;
 
 impl Connection {
@@ -147,7 +147,7 @@ impl Connection {
                 };
                 shared.cache.keep(kept_as, &object, asked);
                 object.is_gate = is_container(kind) && self.is_gate(&object);
-                object.own = self.is_own(kind, &object);
+                object.own = self.origin(kind, &object);
                 (Found::Object(object), None)
             }
             Finding::Absent(words) => {
@@ -165,15 +165,51 @@ impl Connection {
     fn recall(&self, kind: ObjectKind, name: &str) -> Option<Box<Object>> {
         let shared = &self.serving.shared;
         let mut object = shared.cache.get(kind, name)?;
-        object.own = self.is_own(kind, &object);
+        object.own = self.origin(kind, &object);
         let gate = shared.engine.own_container();
         (!gate.is_some_and(|gate| gate.is(&object))).then_some(object)
     }
 
     /// Whether an object was created through this socket.
-    fn is_own(&self, kind: ObjectKind, object: &Object) -> bool {
-        let origin = |making| self.serving.house.origin(making, &object.id);
-        Making::of_kind(kind).map(origin) == Some(Origin::Here)
+    fn origin(&self, kind: ObjectKind, object: &Object) -> Origin {
+        let Some(making) = Making::of_kind(kind) else {
+            return Origin::Elsewhere;
+        };
+        let origin = self.serving.house.origin(making, &object.id);
+        // SECURITY: a volume has nothing but its name. While nobody hears of its end, it may be another.
+        let told = making != Making::Volume || self.serving.shared.cache.is_live();
+        if origin == Origin::Here && !told {
+            return Origin::Unclear;
+        }
+        origin
+    }
+
+    /// What the call makes that is to be remembered.
+    pub(super) fn making(&self, permit: &Permit<'_>) -> Option<Making> {
+        let policy = &self.serving.policy;
+        let making = permit.call().operation().and_then(Making::of)?;
+        let remembered = match making {
+            Making::Exec => true,
+            Making::Container | Making::Network => policy.keeps_own(),
+            Making::Volume => policy.keeps_volumes(),
+        };
+        remembered.then_some(making)
+    }
+
+    /// The same of a volume: Docker says 201 of one that was there before, too. One whose name the engine
+    /// chooses is new; any other is if the engine knows none of that name.
+    pub(super) async fn making_volume(&self, permit: &Permit<'_>) -> Option<Making> {
+        let payload = Payload::read(Operation::VolumeCreate, permit.body()?);
+        let name = payload.body()?.profile.name.as_deref().unwrap_or_default();
+        let docker = &self.serving.shared.docker;
+        let is_new = name.is_empty()
+            || (is_name(name)
+                && name.len() <= LONGEST_TARGET
+                && matches!(
+                    object::find(docker, ObjectKind::Volume, name).await,
+                    Finding::Absent(_)
+                ));
+        is_new.then_some(Making::Volume)
     }
 
     /// Docker's own answer, where all hangs on an object that it has not.

@@ -102,3 +102,45 @@ target.label = "mine=yes"
         docker(engine(), &["rm", &theirs]).ok();
     }
 }
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn a_volume_is_own_until_somebody_else_removes_it() {
+    let policy = r#"
+allow = ["GET /_ping", "POST /volumes/create"]
+
+[[rule]]
+name = "own"
+allow = ["GET /volumes/{name}", "DELETE /volumes/{name}"]
+target.own = true
+"#;
+    let gate = Gate::before(engine(), policy);
+    let volume =
+        |socket: &Path, verb: &str, name: &str| docker(socket, &["volume", verb, name]).code == 0;
+    let [mine, lost, theirs] = ["mine", "lost", "theirs"].map(name);
+    docker(engine(), &["volume", "create", &theirs]).ok();
+    for name in [&mine, &lost, &theirs] {
+        assert!(volume(&gate.socket(), "create", name));
+    }
+    for name in [&mine, &lost] {
+        wait_until("it is own", || volume(&gate.socket(), "inspect", name));
+    }
+    assert!(!volume(&gate.socket(), "inspect", &theirs));
+    assert!(!volume(&gate.socket(), "rm", &theirs));
+
+    let gate = gate.restart();
+    wait_until("it is own still", || {
+        volume(&gate.socket(), "inspect", &mine)
+    });
+    // Created anew by somebody else, and by whoever made it first: he did not make this one.
+    docker(engine(), &["volume", "rm", &lost]).ok();
+    docker(engine(), &["volume", "create", &lost]).ok();
+    wait_until("it is nobody's", || {
+        !volume(&gate.socket(), "inspect", &lost)
+    });
+    assert!(volume(&gate.socket(), "create", &lost));
+    assert!(!volume(&gate.socket(), "rm", &lost));
+    assert!(volume(&gate.socket(), "rm", &mine));
+    wait_until("it is forgotten", || gate.made().is_empty());
+    docker(engine(), &["volume", "rm", &lost, &theirs]).ok();
+}

@@ -2,6 +2,7 @@
 
 mod cache;
 mod made;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -24,6 +25,8 @@ struct World {
     /// Names and labels by full id.
     containers: BTreeMap<String, (String, Value)>,
     networks: BTreeSet<String>,
+    /// When each was created.
+    volumes: BTreeMap<String, String>,
     /// How many were made.
     made: u8,
     /// Who follows the events.
@@ -46,6 +49,30 @@ impl World {
     fn next_id(&mut self) -> String {
         self.made += 1;
         format!("{:064x}", self.made)
+    }
+
+    fn create(&mut self, kind: &str, body: &[u8]) -> Vec<u8> {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let id = self.next_id();
+        let made = match kind {
+            "containers" => {
+                let named = (format!("c{id}"), json!({}));
+                self.containers.insert(id.clone(), named);
+                json!({"Id": id})
+            }
+            "networks" => {
+                self.networks.insert(id.clone());
+                json!({"Id": id})
+            }
+            "volumes" => {
+                let name = body["Name"].as_str().unwrap_or(&id).to_owned();
+                let now = format!("2026-01-01T00:00:{:02}Z", self.made);
+                let at = self.volumes.entry(name.clone()).or_insert(now);
+                volume(&name, at)
+            }
+            other => panic!("POST {other}"),
+        };
+        answer("201 Created", &made)
     }
 }
 
@@ -124,54 +151,59 @@ fn id(digit: char) -> String {
 }
 
 fn serve(exchange: &mut Exchange, world: &Mutex<World>) {
-    exchange.read_body();
+    let body = exchange.read_body();
     let target = exchange.target().to_owned();
     let parts: Vec<&str> = target.trim_start_matches('/').split(['/', '?']).collect();
     if let ["events", ..] = parts[..] {
         return tell_events(exchange, world);
     }
     let mut world = world.lock().unwrap();
+    let about_one = matches!(parts[..], ["containers", _, "json"] | ["volumes", _]);
+    if exchange.method() == "GET" && about_one && world.mood != Mood::Answers {
+        let hangs = world.mood == Mood::Hangs;
+        drop(world);
+        return if hangs {
+            exchange.wait_gone();
+        } else {
+            exchange.close();
+        };
+    }
     let answer = match (exchange.method(), &parts[..]) {
-        ("GET", ["containers", name, "json"]) => {
-            let mood = world.mood;
-            if mood != Mood::Answers {
-                drop(world);
-                if mood == Mood::HangsUp {
-                    exchange.close();
-                } else {
-                    exchange.wait_gone();
-                }
-                return;
-            }
-            let mut all = world.containers.iter();
-            let found = all.find(|(id, (own, _))| id == name || own == name);
-            match found {
-                Some((id, (name, labels))) => ok(&json!({
-                    "Id": id,
-                    "Name": format!("/{name}"),
-                    "Config": {"Image": "app:1", "Labels": labels},
-                })
-                .to_string()),
-                None => answer("404 Not Found", &json!({"message": "no such container"})),
-            }
-        }
-        ("GET", ["containers", "json", "all=1"]) => ok(&ids(world.containers.keys())),
-        ("GET", ["networks"]) => ok(&ids(world.networks.iter())),
-        ("POST", ["containers", "create"]) => {
-            let id = world.next_id();
-            let named = (format!("c{id}"), json!({}));
-            world.containers.insert(id.clone(), named);
-            answer("201 Created", &json!({"Id": id}))
-        }
-        ("POST", ["networks", "create"]) => {
-            let id = world.next_id();
-            world.networks.insert(id.clone());
-            answer("201 Created", &json!({"Id": id}))
-        }
+        ("GET", parts) => look(&world, parts),
+        ("POST", [kind, "create"]) => world.create(kind, &body),
         _ => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
     };
     drop(world);
     exchange.send(&answer);
+}
+
+fn look(world: &World, parts: &[&str]) -> Vec<u8> {
+    let found = match parts {
+        ["containers", "json", "all=1"] => Some(ids(world.containers.keys())),
+        ["networks"] => Some(ids(world.networks.iter())),
+        ["volumes"] => {
+            let all = world.volumes.iter();
+            let all: Value = all.map(|(name, at)| volume(name, at)).collect();
+            Some(json!({"Volumes": all}).to_string())
+        }
+        ["volumes", name] => {
+            let found = world.volumes.get(*name);
+            found.map(|at| volume(name, at).to_string())
+        }
+        ["containers", name, "json"] => {
+            let mut all = world.containers.iter();
+            let found = all.find(|(id, (own, _))| id == name || own == name);
+            found.map(|(id, (name, labels))| {
+                let config = json!({"Image": "app:1", "Labels": labels});
+                json!({"Id": id, "Name": format!("/{name}"), "Config": config}).to_string()
+            })
+        }
+        other => panic!("GET {other:?}"),
+    };
+    match found {
+        Some(text) => ok(&text),
+        None => answer("404 Not Found", &json!({"message": "no such object"})),
+    }
 }
 
 fn tell_events(exchange: &mut Exchange, world: &Mutex<World>) {
@@ -191,6 +223,10 @@ fn tell_events(exchange: &mut Exchange, world: &Mutex<World>) {
     world.listeners.push(stream);
     drop(world);
     exchange.wait_gone();
+}
+
+fn volume(name: &str, created: &str) -> Value {
+    json!({"Name": name, "CreatedAt": created, "Labels": {"l": ""}})
 }
 
 fn ids<'w>(objects: impl Iterator<Item = &'w String>) -> String {

@@ -237,6 +237,25 @@ fn what_is_remembered_answers_for_all_but_names() {
 }
 
 #[test]
+fn a_volume_may_be_own_and_a_doubt_about_it_meets_nothing() {
+    let policy = policy(
+        "[[rule]]\nallow = \"DELETE /volumes/{name}\"\ntarget.label = \"x=y\"\ntarget.own = true\n",
+    );
+    assert!(policy.keeps_own() && policy.keeps_volumes());
+    for (own, expected) in [
+        (Origin::Here, "allow"),
+        (Origin::Elsewhere, "target"),
+        (Origin::Unclear, "target-unclear"),
+    ] {
+        let mut object = Object::default();
+        object.give("label=x=y").unwrap();
+        object.own = own;
+        let found = Found::Object(Box::new(object));
+        assert_eq!(verdict(&policy, "DELETE /volumes/v", found), expected);
+    }
+}
+
+#[test]
 fn nothing_is_named_like_an_id() {
     let policy = policy(
         r#"
@@ -310,8 +329,8 @@ fn slips_are_told_where_they_are() {
       |
       = help: move `POST /containers/create`, `GET /containers/json` to a rule of its own
     "#);
-    insta::assert_snapshot!(wrong("[[rule]]\nallow = \"DELETE /volumes/{name}\"\ntarget.own = true\ntarget.nmae = \"x\"\n"), @r#"
-    error[unknown-key]: which volumes were created through a socket is not remembered
+    insta::assert_snapshot!(wrong("[[rule]]\nallow = \"DELETE /images/{name}\"\ntarget.own = true\ntarget.nmae = \"x\"\n"), @r#"
+    error[unknown-key]: which images were created through a socket is not remembered
      --> ci.toml:3:8
       |
     3 | target.own = true

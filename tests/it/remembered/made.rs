@@ -16,23 +16,24 @@ target.own = true
 "#;
 
 /// A gate with a memory of its own.
-struct Keeper {
-    gate: Gate,
+pub(super) struct Keeper {
+    pub(super) gate: Gate,
     dir: TempDir,
+    policy: &'static str,
 }
 
 impl Keeper {
-    fn before(engine: &Engine) -> Self {
+    pub(super) fn before(engine: &Engine, policy: &'static str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let gate = start(engine, dir.path());
-        Self { gate, dir }
+        let gate = start(engine, policy, dir.path());
+        Self { gate, dir, policy }
     }
 
     /// The same gate after a restart; in between something happens.
-    fn again(self, engine: &Engine, between: impl FnOnce()) -> Self {
+    pub(super) fn again(self, engine: &Engine, between: impl FnOnce()) -> Self {
         drop(self.gate);
         between();
-        let gate = start(engine, self.dir.path());
+        let gate = start(engine, self.policy, self.dir.path());
         Self { gate, ..self }
     }
 
@@ -50,7 +51,7 @@ impl Keeper {
     }
 
     /// What a start would remember.
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(self.dir.path().join("test/made")).unwrap();
         let mut lines: Vec<String> = Vec::new();
         for line in text.lines() {
@@ -62,19 +63,19 @@ impl Keeper {
         lines
     }
 
-    fn wait_lines(&self, expected: &[&str]) {
+    pub(super) fn wait_lines(&self, expected: &[&str]) {
         wait_until(&format!("the file says {expected:?}"), || {
             self.lines() == expected
         });
     }
 }
 
-fn start(engine: &Engine, state: &Path) -> Gate {
+fn start(engine: &Engine, policy: &str, state: &Path) -> Gate {
     let state = ["--state-dir", state.to_str().unwrap()];
-    Gate::start(engine.docker.path(), OWN, &state)
+    Gate::start(engine.docker.path(), policy, &state)
 }
 
-fn listening(engine: &Engine) {
+pub(super) fn listening(engine: &Engine) {
     wait_until("the events are followed", || {
         !engine.world().listeners.is_empty()
     });
@@ -83,7 +84,7 @@ fn listening(engine: &Engine) {
 #[test]
 fn what_the_engine_says_is_gone_is_forgotten_at_once_and_in_the_file() {
     let engine = Engine::start();
-    let keeper = Keeper::before(&engine);
+    let keeper = Keeper::before(&engine, OWN);
     listening(&engine);
     let [first, second] = [(); 2].map(|()| keeper.make("containers"));
     let network = keeper.make("networks");
@@ -104,7 +105,7 @@ fn what_the_engine_says_is_gone_is_forgotten_at_once_and_in_the_file() {
 #[test]
 fn what_is_gone_unheard_is_forgotten_when_events_are_heard_again() {
     let engine = Engine::start();
-    let keeper = Keeper::before(&engine);
+    let keeper = Keeper::before(&engine, OWN);
     listening(&engine);
     let ids = [(); 4].map(|()| keeper.make("containers"));
     let lines = ids.each_ref().map(|id| format!("container {id}"));
@@ -126,7 +127,7 @@ fn what_is_gone_unheard_is_forgotten_when_events_are_heard_again() {
 fn what_docker_does_not_know_is_forgotten_too() {
     let engine = Engine::start();
     engine.world().mute = true;
-    let keeper = Keeper::before(&engine);
+    let keeper = Keeper::before(&engine, OWN);
     let made = keeper.make("containers");
     engine.world().containers.remove(&made);
     let target = format!("/containers/{made}/start");
