@@ -96,6 +96,43 @@ fn what_makes_containers_of_its_own_sees_and_enters_no_others() {
 }
 
 #[test]
+fn commands_that_a_person_writes_down_are_the_only_ones() {
+    let files = files();
+    for (name, fact, written, other) in [
+        (
+            "ofelia",
+            "label=ofelia.enabled=true",
+            r#"{"Cmd":["tidy","--quiet"]}"#,
+            r#"{"Cmd":["tidy","--quiet","--output=/etc/passwd"]}"#,
+        ),
+        (
+            "volume-backup",
+            "label=docker-volume-backup.archive-pre",
+            r#"{"Cmd":["/bin/sh","-c","pg_dumpall -U postgres > /backups/dump.sql"]}"#,
+            r#"{"Cmd":["/bin/sh","-c","id"]}"#,
+        ),
+    ] {
+        let plain = &files[name];
+        let line = "#   exec.command";
+        assert_eq!(plain.matches(line).count(), 1, "{name}");
+        let policy = loaded(name, &plain.replace(line, "exec.command")).policy;
+        let of = |body: &str| {
+            let call = Call::parse("POST", "/containers/web/exec").unwrap();
+            let findings = Findings {
+                target: found(fact),
+                ..Findings::default()
+            };
+            let caller = Caller::default();
+            let judge = Judge::new(&policy, &caller, &call, Some(ApiVersion::new(1, 51)));
+            let judge = judge.findings(&findings).body(body.as_bytes());
+            judge.decide().verdict
+        };
+        assert!(matches!(of(written), Verdict::Allow(_)), "{name}");
+        assert_eq!(of(other), Verdict::Deny(Reason::Body), "{name}");
+    }
+}
+
+#[test]
 fn networks_of_others_are_neither_removed_nor_looked_into() {
     let files = files();
     for (name, operations) in [
