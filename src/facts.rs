@@ -30,7 +30,7 @@ pub struct Findings {
     pub target: Found,
     /// The container that the body of a connect or disconnect names.
     pub connected: Found,
-    /// What the call names may be the gate's own container.
+    /// The container that the call names, in its body if it connects one, may be the gate's own.
     pub may_be_gate: bool,
 }
 

@@ -193,6 +193,11 @@ impl Operation {
         self == Self::ImageCommit
     }
 
+    /// Whether its body names a container that it connects to a network, or disconnects from one.
+    pub fn names_container_in_body(self) -> bool {
+        matches!(self, Self::NetworkConnect | Self::NetworkDisconnect)
+    }
+
     /// Whether its path names an exec.
     pub fn is_on_exec(self) -> bool {
         matches!(self, Self::ExecStart | Self::ExecResize | Self::ExecInspect)

@@ -52,11 +52,17 @@ impl OwnContainer {
 
     /// Whether the engine may take this text for it.
     pub fn may_be(&self, text: &str) -> bool {
-        if self.may_begin_with(text) || text.contains(['/', '%']) {
+        // With one slash before it, it is a name and never an id.
+        let (text, by_name) = match text.strip_prefix('/') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let begins = !by_name && !text.is_empty() && self.may_begin_with(text);
+        if begins || text.contains(['/', '%']) {
             return true;
         }
         match &*self.name.read().unwrap_or_else(PoisonError::into_inner) {
-            Name::Untold => id::read(text).is_none(),
+            Name::Untold => by_name || id::read(text).is_none(),
             Name::Told(name) => **name == *text,
             Name::Elsewhere => false,
         }
@@ -126,11 +132,21 @@ mod tests {
         for end in 1..=ID.len() {
             assert!(own.may_be(ID.get(..end).unwrap()), "{end}");
         }
-        for text in ["gate", "/gate", "web/gate", "5E4F", "5_4", "%e4f"] {
+        for text in [
+            "gate",
+            "/gate",
+            "web/gate",
+            "/web/gate",
+            "5E4F",
+            "5_4",
+            "%e4f",
+        ] {
             assert!(own.may_be(text), "{text}");
         }
         let longer = format!("{ID}0");
-        for text in ["gate2", "Gate", "gat", "web", "5e5", "e4f", &longer] {
+        for text in [
+            "gate2", "Gate", "gat", "web", "/web", "/5e4f", "5e5", "e4f", &longer,
+        ] {
             assert!(!own.may_be(text), "{text}");
         }
     }

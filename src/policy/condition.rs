@@ -82,7 +82,7 @@ pub(super) struct Asked<'a> {
     pub(super) target: &'a Found,
     /// The container that the body of a connect names.
     pub(super) connected: &'a Found,
-    /// It may be the gate's own container.
+    /// The container that the call names may be the gate's own.
     pub(super) may_be_gate: bool,
     /// The API version, once known.
     pub(super) version: Option<ApiVersion>,

@@ -145,8 +145,7 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
             escape::push(message, text, LONGEST_QUOTE);
             message.push('`');
         }
-        (Reason::TargetGate, _) => message
-            .push_str("it is about quaygate's own container, which only a rule that names it in `target.name` reaches"),
+        (Reason::TargetGate, _) => push_gate(message, facts.call.operation()),
         (Reason::IdAsName, _) => message.push_str(miss.reason.meaning()),
         (Reason::ForeignExec, _) => message
             .push_str("no exec of this id was created through this socket since quaygate started"),
@@ -169,6 +168,15 @@ fn push_miss(message: &mut String, policy: &Policy, facts: &Facts<'_>, rule: Rul
         ) => body::push(message, policy, facts, rule),
         (other, _) => message.push_str(other.meaning()),
     }
+}
+
+fn push_gate(message: &mut String, operation: Option<Operation>) {
+    let key = operation.map_or("", hint::own_container_key);
+    // Writing to a String cannot fail.
+    let _infallible = write!(
+        message,
+        "it is about quaygate's own container, which only a rule that names it in `{key}` reaches"
+    );
 }
 
 fn push_api(message: &mut String, policy: &Policy, facts: &Facts<'_>, reason: Reason) {

@@ -138,6 +138,7 @@ impl Entry {
             let result = result.and_then(|()| reaches(asked, false));
             let result = result.and_then(|()| meets(&[], 0, asked));
             let result = result.and_then(|()| admits(&PLAIN, 0, asked));
+            let result = result.and_then(|()| connects(&PLAIN, 0, asked));
             outcome.note(rule, result, observer);
         }
         let names = call.texts();
@@ -244,9 +245,7 @@ fn admits(rule: &BodyRule, conditions: usize, asked: &Asked<'_>) -> Result<(), M
 
 /// Whether a rule with so many conditions is about the container that the body names.
 fn connects(rule: &BodyRule, conditions: usize, asked: &Asked<'_>) -> Result<(), Miss> {
-    let named = asked.payload.body();
-    let named = named.and_then(|body| body.profile.container.as_deref());
-    let admitted = target::admits_connected(&rule.connected, asked.connected, named);
+    let admitted = target::admits_connected(&rule.connected, asked);
     admitted.map_err(|(reason, clause)| Miss {
         reason,
         condition: number(clause.map(|clause| conditions + clause)),

@@ -7,7 +7,8 @@
 //! * INVARIANT: nothing but an object that the engine described meets a target; an engine that does not
 //!   answer, or a question that nobody asked, meets none.
 //! * INVARIANT: a call that does more than look is about the gate's own container only under a rule whose
-//!   `target.name` is that container's name, written out. A rule without a target is no exception.
+//!   `target.name`, for what a connect's body names `connect.container.name`, is that container's name,
+//!   written out. A rule without a target is no exception.
 
 use crate::diag::Span;
 use crate::docker::operation::ObjectKind;
@@ -98,25 +99,36 @@ fn met(clauses: &[Clause], found: &Found) -> Result<(), (Reason, Option<usize>)>
 /// The same for the container that the body of a connect names.
 pub(super) fn admits_connected(
     clauses: &[Clause],
-    found: &Found,
-    named: Option<&str>,
+    asked: &Asked<'_>,
 ) -> Result<(), (Reason, Option<usize>)> {
-    match found {
-        _ if clauses.is_empty() => Ok(()),
+    if clauses.is_empty() && !connects_gate(asked) {
+        return Ok(());
+    }
+    let named = asked.payload.body();
+    let named = named.and_then(|body| body.profile.container.as_deref());
+    match asked.connected {
         Found::Unasked | Found::Remembered(_) => Err((Reason::ConnectUnasked, None)),
         // INVARIANT: what the engine described is what the body names, by the full id. One that is
         // merely stated has none.
         Found::Object(object) if !object.id.is_empty() && named != Some(&*object.id) => {
             Err((Reason::TargetUnclear, None))
         }
-        Found::Object(_) | Found::Absent | Found::Unclear => met(clauses, found),
+        Found::Object(_) | Found::Absent | Found::Unclear => met(clauses, asked.connected),
     }
 }
 
 /// Whether a call does more than look at what is, or may be, the gate's own container.
 fn concerns_gate(asked: &Asked<'_>) -> bool {
-    let is_gate = |found: &Found| matches!(found, Found::Object(object) if object.is_gate);
     (asked.may_be_gate || is_gate(asked.target)) && asked.operation.acts_on_container()
+}
+
+/// Whether a call connects or disconnects what is, or may be, the gate's own container.
+fn connects_gate(asked: &Asked<'_>) -> bool {
+    (asked.may_be_gate || is_gate(asked.connected)) && asked.operation.names_container_in_body()
+}
+
+fn is_gate(found: &Found) -> bool {
+    matches!(found, Found::Object(object) if object.is_gate)
 }
 
 impl Says {

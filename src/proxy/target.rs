@@ -32,9 +32,11 @@ impl Connection {
 
     /// Whether a call's body names a container of which something may have to be found out.
     pub(super) fn may_ask_connected(&self, call: &Call<'_>) -> bool {
-        let policy = &self.serving.policy;
-        call.operation()
-            .is_some_and(|operation| policy.asks_connected(operation))
+        let (policy, engine) = (&self.serving.policy, &self.serving.shared.engine);
+        call.operation().is_some_and(|operation| {
+            policy.asks_connected(operation)
+                || (engine.own_container().is_some() && operation.names_container_in_body())
+        })
     }
 
     /// Whether the call does more than look at what may be the gate's own container.
@@ -102,17 +104,20 @@ impl Connection {
         findings: &mut Findings,
     ) -> Result<(), Refusal> {
         let judge = self.before_policy(call, Some(body), findings);
+        let named = judge.payload().body();
+        let named = named.and_then(|body| body.profile.container.as_deref());
+        let written = named.unwrap_or_default().to_owned();
+        let container = self.serving.shared.engine.own_container();
+        findings.may_be_gate = container.is_some_and(|container| container.may_be(&written));
+        let judge = self.before_policy(call, Some(body), findings);
         if judge.decide().verdict != Verdict::Deny(Reason::ConnectUnasked) {
             return Ok(());
         }
-        let named = judge.payload().body();
-        let named = named.and_then(|body| body.profile.container.as_deref());
         // With a slash before it, it is a name and never an id (moby `daemon/container.go`,
         // `GetContainer`); the paths of the engine's API have no place for the slash.
-        let written = named.unwrap_or_default();
         let (name, by_name) = match written.strip_prefix('/') {
             Some(name) => (name.to_owned(), true),
-            None => (written.to_owned(), false),
+            None => (written, false),
         };
         findings.connected = Found::Unclear;
         if !is_name(&name) || name.len() > LONGEST_TARGET {

@@ -13,6 +13,7 @@ const PLAIN: &str = r#"
 allow = [
   "GET /_ping", "GET,POST /containers/{id}/*", "DELETE /containers/{id}", "POST /containers/{id}/exec",
   "POST /containers/{id}/attach", "GET /containers/{id}/attach/ws", "GET,PUT /containers/{id}/archive", "GET /containers/{id}/export",
+  "POST /networks/{id}/connect", "POST /networks/{id}/disconnect",
 ]
 
 [[rule]]
@@ -70,13 +71,27 @@ impl Inside {
             arguments.extend(["-H", "Content-Type: application/json", "-d", "{}"]);
         }
         arguments.push(&url);
-        let done = curl(&self.socket(policy), &arguments);
+        self.curl(policy, &arguments)
+    }
+
+    /// A connect or disconnect.
+    fn network(&self, verb: &str, container: &str) -> String {
+        let url = format!("http://docker/networks/bridge/{verb}");
+        let body = format!("{{\"Container\":\"{container}\"}}");
+        let code = ["-w", "%{stderr}%{http_code} "];
+        let body = ["-H", "Content-Type: application/json", "-d", &body, &url];
+        self.curl("plain", &[&code[..], &body].concat())
+    }
+
+    fn curl(&self, policy: &str, arguments: &[&str]) -> String {
+        let done = curl(&self.socket(policy), arguments);
         done.err + &done.out
     }
 
     /// What would be different had somebody laid hands on it.
     fn state(&self) -> String {
-        let all = "{{.Name}} {{.State.Status}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.CpuShares}} {{.ExecIDs}}";
+        let all = "{{.Name}} {{.State.Status}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.CpuShares}} {{.ExecIDs}} \
+            {{range .NetworkSettings.Networks}}{{.EndpointID}}{{end}}";
         inspect(&self.id, all)
     }
 }
@@ -151,6 +166,25 @@ fn a_gate_in_a_container_is_not_reached_by_rules_about_any_container() {
     );
     assert!(answer.starts_with("204"), "{answer}");
     assert_eq!(inspect(&other.0, "{{.State.Status}}"), "exited");
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
+fn a_gate_in_a_container_is_not_cut_off_and_not_put_on_another_network() {
+    let gate = Inside::start();
+    let name = &gate.container.0;
+    let other = Container::running("neighbour", &[], &["sleep", "600"]);
+    let before = gate.state();
+    for spelled in [name.clone(), format!("/{name}"), gate.short().to_owned()] {
+        for verb in ["connect", "disconnect"] {
+            let answer = gate.network(verb, &spelled);
+            assert!(answer.starts_with("403"), "{verb} {spelled}: {answer}");
+            assert!(answer.contains("connect.container.name"), "{answer}");
+        }
+    }
+    assert_eq!(gate.state(), before);
+    let answer = gate.network("disconnect", &other.0);
+    assert!(answer.starts_with("200"), "{answer}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) fn line(
             }
         }
         Reason::ForeignExec => Some(ANY_EXEC.to_owned()),
-        Reason::TargetGate => own_container_line(&facts.findings.target),
+        Reason::TargetGate => own_container_line(facts, operation),
         Reason::Reference => {
             let named = Named::of(operation, facts.call.subject(), facts.call.query())?;
             Some(format!("image.reference = \"{}\"", named.full()))
@@ -131,14 +131,28 @@ pub(super) fn twin(
 const ANY_EXEC: &str = "any_exec = true";
 
 /// `target.name = "quaygate"`: nothing else reaches the gate's own container.
-fn own_container_line(found: &Found) -> Option<String> {
+fn own_container_line(facts: &Facts<'_>, operation: Operation) -> Option<String> {
+    let found = if operation.names_container_in_body() {
+        &facts.findings.connected
+    } else {
+        &facts.findings.target
+    };
     let Found::Object(object) = found else {
         return None;
     };
     let name = object.names.first()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let fits = name.len() <= LONGEST_PATH && name.bytes().all(plain);
-    fits.then(|| format!("target.name = \"{name}\""))
+    fits.then(|| format!("{} = \"{name}\"", own_container_key(operation)))
+}
+
+/// The key that names the gate's own container.
+pub(super) fn own_container_key(operation: Operation) -> &'static str {
+    if operation.names_container_in_body() {
+        "connect.container.name"
+    } else {
+        "target.name"
+    }
 }
 
 /// `query.t = 5`, with the value only where it cannot be a secret.

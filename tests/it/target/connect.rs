@@ -2,7 +2,7 @@
 //! that Docker hears of, by its full id.
 
 use super::{Container, Engine};
-use crate::support::Gate;
+use crate::support::{Client, Gate};
 
 const FRONT: &str = r#"
 [[rule]]
@@ -23,8 +23,11 @@ fn engine() -> Engine {
 
 /// Sends a body as a client does.
 fn send(gate: &Gate, target: &str, body: &str) -> (u16, String) {
-    let answer = gate
-        .client()
+    send_by(gate.client(), target, body)
+}
+
+pub(super) fn send_by(mut client: Client, target: &str, body: &str) -> (u16, String) {
+    let answer = client
         .send_raw(format!(
             "POST {target} HTTP/1.1\r\nHost: d\r\nX-Call: 1\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
@@ -35,7 +38,7 @@ fn send(gate: &Gate, target: &str, body: &str) -> (u16, String) {
     (answer.status(), text)
 }
 
-fn named(name: &str) -> String {
+pub(super) fn named(name: &str) -> String {
     format!("{{\"Container\":\"{name}\"}}")
 }
 

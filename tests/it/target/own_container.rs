@@ -1,5 +1,6 @@
 //! The gate's own container: whoever may act on any container looks at this one and does nothing to it.
 
+use super::connect::{named, send_by};
 use super::{Container, Engine, HEALER, ask_by};
 use crate::support::Inside;
 
@@ -12,6 +13,9 @@ allow = [
 [[rule]]
 allow = ["POST /containers/{id}/update", "POST /commit"]
 body = "unchecked"
+
+[[rule]]
+allow = ["POST /networks/{id}/connect", "POST /networks/{id}/disconnect"]
 
 [[rule]]
 allow = ["GET /exec/{id}/json", "POST /exec/{id}/resize"]
@@ -49,6 +53,11 @@ impl Stage {
 
     fn ask(&self, method: &str, target: &str) -> (u16, String) {
         ask_by(self.gate.client("p"), method, target)
+    }
+
+    /// A connect or disconnect of this container.
+    fn name_in_body(&self, target: &str, container: &str) -> (u16, String) {
+        send_by(self.gate.client("p"), target, &named(container))
     }
 
     /// What a call came to, and how many requests the engine heard because of it.
@@ -101,6 +110,42 @@ fn no_spelling_of_the_gates_container_leads_a_change_to_it() {
         .iter()
         .find(|record| record["reason"] == "target-gate");
     assert_eq!(record.unwrap()["target"]["name"], "gate");
+}
+
+#[test]
+fn no_network_is_taken_from_the_gate_or_given_to_it() {
+    let stage = Stage::named(PLAIN);
+    for verb in ["connect", "disconnect"] {
+        let target = format!("/networks/front/{verb}");
+        for spelled in ["gate", "/gate", "g\\u0061te", "cc", &stage.id] {
+            let (status, text) = stage.name_in_body(&target, spelled);
+            assert_eq!(status, 403, "{spelled}: {text}");
+            let line = "connect.container.name = \\\"gate\\\"";
+            assert!(text.contains(line), "{spelled}: {text}");
+        }
+        for spelled in ["web/gate", "/web/gate", "%67ate"] {
+            let (status, text) = stage.name_in_body(&target, spelled);
+            assert!(text.contains("could not be found out"), "{spelled}: {text}");
+            assert_eq!(status, 403, "{spelled}");
+        }
+    }
+    assert!(stage.engine.heard().is_empty());
+}
+
+#[test]
+fn to_connect_others_asks_nothing() {
+    let stage = Stage::named(PLAIN);
+    for spelled in ["db", "/db", "nobody", "bbb"] {
+        let before = stage.engine.docker.requests().len();
+        let (status, text) = stage.name_in_body("/networks/front/connect", spelled);
+        assert_eq!(status, 204, "{spelled}: {text}");
+        let requests = stage.engine.docker.requests().len() - before;
+        assert_eq!(requests, 1, "{spelled}");
+    }
+    let spells =
+        "[[rule]]\nallow = \"POST /networks/{id}/connect\"\nconnect.container.name = \"gate\"\n";
+    let stage = Stage::named(spells);
+    assert_eq!(stage.name_in_body("/networks/front/connect", "cc").0, 204);
 }
 
 #[test]

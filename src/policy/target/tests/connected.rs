@@ -35,6 +35,36 @@ fn connected(found: Found) -> Findings {
 }
 
 #[test]
+fn the_gates_own_container_is_connected_by_its_name_alone() {
+    let plain = policy("allow = [\"POST /networks/{id}/connect\"]");
+    for (policy, expected) in [
+        (&plain, "target-gate"),
+        (&rule(""), "target-gate"),
+        (
+            &rule("connect.container.label = \"autoheal\""),
+            "target-gate",
+        ),
+        (&rule("connect.container.name = \"ga*\""), "target-gate"),
+        (&rule("connect.container.name = \"gate\""), "allow"),
+    ] {
+        assert_eq!(judged(policy, Some(BODY), &connected(gate())), expected);
+    }
+    for (found, expected) in [
+        (Found::Unasked, "connect-unasked"),
+        (Found::Unclear, "target-unclear"),
+        (Found::Absent, "target-absent"),
+        (object(&["name=web"]), "allow"),
+    ] {
+        let findings = Findings {
+            may_be_gate: true,
+            ..connected(found)
+        };
+        assert_eq!(judged(&plain, Some(BODY), &findings), expected);
+        assert_eq!(judged(&plain, None, &findings), "body-unread");
+    }
+}
+
+#[test]
 fn the_container_in_the_body_is_met_by_all_of_the_keys() {
     let facts: &[&str] = &[
         "name=web",
@@ -122,21 +152,6 @@ fn network_and_container_are_judged_each_by_its_own_keys() {
             expected,
             "{findings:?}"
         );
-    }
-}
-
-#[test]
-fn the_gates_own_container_is_connected_by_its_name_alone() {
-    for (lines, expected) in [
-        ("connect.container.label = \"tier\"", "target-gate"),
-        ("connect.container.name = \"gate\"", "allow"),
-    ] {
-        let mut object = Object::default();
-        object.give("name=gate").unwrap();
-        object.give("label=tier=front").unwrap();
-        object.is_gate = true;
-        let findings = connected(Found::Object(Box::new(object)));
-        assert_eq!(judged(&rule(lines), Some(BODY), &findings), expected);
     }
 }
 
