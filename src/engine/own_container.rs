@@ -5,9 +5,9 @@
 //! that costs no question. What may stand for it are its id, every beginning of it, its name, and whatever
 //! holds a slash, which may be an alias that a link gave it (moby `daemon/container.go`, `GetContainer`).
 //!
-//! Ids stay; the name may change. It is asked for at the start, whenever the engine's version is, and noted
-//! in passing whenever the engine describes the container. As long as no engine has told it, every text but
-//! another full id may be it.
+//! Ids stay; the name may change. It is asked for at the start and whenever the engine's version is, noted in
+//! passing whenever the engine describes the container, and forgotten when the engine's events say that it
+//! has another one. As long as no engine has told it, every text but another full id may be it.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -91,6 +91,15 @@ impl OwnContainer {
         true
     }
 
+    /// Takes note that a container has another name. False: it is the gate's, whose name nobody knows now.
+    pub fn renamed(&self, id: &str) -> bool {
+        if *self.id != *id {
+            return true;
+        }
+        *self.name.write().unwrap_or_else(PoisonError::into_inner) = Name::Untold;
+        false
+    }
+
     /// Asks the engine for its name. What is known stays known while the engine is away.
     pub async fn ask(&self, address: &Address) {
         match object::find(address, ObjectKind::Container, &self.id).await {
@@ -169,6 +178,12 @@ mod tests {
 
         assert!(!own.note(&container(&"a".repeat(64), "old-gate")));
         assert!(own.may_be("anything"), "its name is not known any more");
+
+        let own = called("gate");
+        assert!(own.renamed(&"a".repeat(64)));
+        assert!(!own.may_be("anything"));
+        assert!(!own.renamed(ID));
+        assert!(own.may_be("anything"), "nor is it now");
     }
 
     #[test]

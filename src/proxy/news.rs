@@ -50,6 +50,12 @@ impl Watcher for Shared {
                 house.forget(making, [event.id]);
             }
         }
+        let renamed = event.kind == ObjectKind::Container && event.fate == Fate::Renamed;
+        if let Some(container) = self.engine.own_container().filter(|_| renamed)
+            && !container.renamed(event.id)
+        {
+            self.engine.doubt();
+        }
     }
 
     async fn compare(&self) -> Result<(), AskError> {
@@ -66,11 +72,48 @@ impl Watcher for Shared {
     }
 
     fn caught_up(&self) {
+        // The gate's own container may have been renamed unheard.
+        self.engine.doubt();
         self.cache.revive();
         tracing::debug!("the engine's events are heard");
     }
 
     fn lapsed(&self) {
         self.cache.lapse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::Audit;
+    use crate::docker::operation::ObjectKind;
+    use crate::engine::EngineState;
+    use crate::engine::events::{Event, Fate, Watcher as _};
+    use crate::facts::Object;
+    use crate::proxy::Shared;
+    use crate::proxy::dial::Address;
+    use crate::proxy::limits::Limits;
+
+    #[test]
+    fn a_new_name_of_the_gates_own_container_is_nobodys_until_it_is_asked_for() {
+        let (id, other) = ("a".repeat(64), "b".repeat(64));
+        let engine = EngineState::seen_from(Some(&id));
+        let docker = Address::Unix("/nowhere".into());
+        let shared = Shared::new(docker, engine, Audit::silent(), Limits::default());
+        let container = shared.engine.own_container().unwrap();
+        let named = Object {
+            id: id.as_str().into(),
+            names: vec!["gate".into()],
+            ..Object::default()
+        };
+        assert!(container.note(&named));
+        for (kind, fate, id, known) in [
+            (ObjectKind::Container, Fate::Renamed, &other, true),
+            (ObjectKind::Network, Fate::Renamed, &id, true),
+            (ObjectKind::Container, Fate::Renamed, &id, false),
+        ] {
+            shared.heard(Event { kind, fate, id });
+            assert_ne!(container.may_be("another-name"), known, "{kind:?} {id}");
+        }
     }
 }

@@ -189,6 +189,32 @@ fn a_gate_in_a_container_is_not_cut_off_and_not_put_on_another_network() {
 
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
+fn a_gate_whose_container_is_renamed_hears_of_it() {
+    let gate = Inside::start();
+    let name = format!("{}-renamed", gate.container.0);
+    docker(engine(), &["rename", &gate.container.0, &name]).ok();
+    let _gone = Container(name.clone());
+    let before = gate.state();
+
+    // Harmless as long as the gate has not heard of it.
+    let archive = format!("/containers/{name}/archive?path=/bin/true");
+    wait_until("the gate knows its new name", || {
+        gate.call("plain", "GET", &archive)
+            .contains(&format!("target.name = \\\"{name}"))
+    });
+    let killed = gate.call("plain", "POST", &format!("/containers/{name}/kill"));
+    assert!(killed.starts_with("403"), "{killed}");
+    let killed = gate.call(
+        "plain",
+        "POST",
+        &format!("/containers/{}/kill", gate.container.0),
+    );
+    assert!(killed.starts_with("404"), "{killed}");
+    assert_eq!(gate.state(), before);
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
 fn a_rule_that_spells_the_name_of_the_gates_container_reaches_it() {
     let gate = Inside::start();
     let name = &gate.container.0;

@@ -88,9 +88,9 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
                 most_each: bounds.connections,
             },
         );
+        let listens = hangs_on_events(&posts, &state);
         tokio::spawn(state.follow(docker));
-        let mut policies = posts.iter().map(|post| &post.loaded.policy);
-        if policies.any(|policy| policy.asks_targets() || policy.keeps_own()) {
+        if listens {
             let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.watch().await });
         }
@@ -100,6 +100,13 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
     drop(socket_files);
     writer.finish();
     ended.map_err(|error| machine("start a thread", &error))
+}
+
+/// Whether what happens to objects matters to any policy, or to the gate itself.
+fn hangs_on_events(posts: &[Post], state: &EngineState) -> bool {
+    let mut policies = posts.iter().map(|post| &post.loaded.policy);
+    let remembers = policies.any(|policy| policy.asks_targets() || policy.keeps_own());
+    remembers || state.own_container().is_some()
 }
 
 /// Goes on from what was created through the sockets of policies that care.
