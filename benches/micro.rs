@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use divan::{Bencher, black_box};
 use quaygate::diag::Source;
-use quaygate::docker::{ApiVersion, Call};
+use quaygate::docker::{ApiVersion, Call, json};
 use quaygate::facts::Caller;
 use quaygate::judge::Judge;
 use quaygate::policy::Policy;
@@ -56,20 +56,34 @@ fn call() -> bool {
     Call::parse("GET", black_box("/v1.45/containers/json?all=1")).is_ok()
 }
 
-#[divan::bench(args = [20, 1000])]
-fn decide(bencher: Bencher<'_, '_>, count: usize) {
+const GRANTS: [usize; 5] = [10, 20, 100, 1000, 10_000];
+
+/// A decision about a name that a pattern without a variable means.
+#[divan::bench(args = GRANTS)]
+fn decide_list(bencher: Bencher<'_, '_>, count: usize) {
+    decide(bencher, count, "GET", "/containers/json?all=1");
+}
+
+/// A decision about the one grant among as many of the same operation that is for this name.
+#[divan::bench(args = GRANTS)]
+fn decide_restart(bencher: Bencher<'_, '_>, count: usize) {
+    let target = format!("/containers/web-{}/restart", count / 2);
+    decide(bencher, count, "POST", &target);
+}
+
+fn decide(bencher: Bencher<'_, '_>, count: usize, method: &str, target: &str) {
     let (policy, caller) = (grants(count), Caller::default());
-    let calls = [
-        "/containers/json?all=1".to_owned(),
-        format!("/containers/web-{}/restart", count / 2),
-    ];
-    let list = Call::parse("GET", &calls[0]).unwrap();
-    let restart = Call::parse("POST", &calls[1]).unwrap();
+    let call = Call::parse(method, target).unwrap();
     bencher.bench(|| {
-        let list = Judge::new(&policy, &caller, black_box(&list), ENGINE).decide();
-        let restart = Judge::new(&policy, &caller, black_box(&restart), ENGINE).decide();
-        assert!(list.allows() && restart.allows());
+        let decision = Judge::new(&policy, &caller, black_box(&call), ENGINE).decide();
+        assert!(decision.allows());
     });
+}
+
+/// The reader below the judgement of bodies.
+#[divan::bench]
+fn json() -> bool {
+    json::parse(black_box(CREATE)).is_ok()
 }
 
 #[divan::bench]

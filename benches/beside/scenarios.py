@@ -1,0 +1,46 @@
+"""What is measured in every round: the load, how often, and for whom."""
+from dataclasses import dataclass, field
+
+LIST, PING, BIG, DENY = "/v1.41/containers/json", "/_ping", "/v1.41/containers/json?all=1", "/v1.41/info"
+
+
+@dataclass
+class Scenario:
+    argv: list
+    rounds: int = 99        # at most; what the contract names is measured in every round
+    pinned: bool = False    # the proxy alone on CPU 1, stub and generator on CPU 0
+    denies: bool = False    # nothing to see where nothing is denied
+    kind: str = "rps"
+
+
+def requests(secs, conns, path, *more):
+    return ["rps", "--conns", str(conns), "--secs", str(secs), "--warmup", "0.2", "--path", path, *more]
+
+
+def scenarios(secs, gib):
+    r = lambda conns, path, *more, **kw: Scenario(requests(secs, conns, path, *more), **kw)
+    size = int(gib * (1 << 30))
+    return {
+        "list_c1": r(1, LIST),
+        "list_c64": r(64, LIST),
+        "pin_c64": r(64, LIST, pinned=True),
+        "deny_c64": r(64, DENY, "--expect", "403", denies=True),
+        "connreq_c10": r(10, PING, "--close"),
+        "list200k_c10": r(10, BIG),
+        "down": Scenario(["download", "--path", f"/v1.41/images/b{size}/get"], kind="bulk"),
+        "up": Scenario(["upload", "--bytes", str(size)], kind="bulk"),
+        "uplen": Scenario(["upload", "--bytes", str(size), "--len"], kind="bulk"),
+        "hijack": Scenario(["hijack", "--count", "20000", "--secs", str(max(secs, .5)), "--bytes", str(size // 4)], kind="hijack"),
+        "list_c10": r(10, LIST, rounds=1),
+        "list_c256": r(256, LIST, rounds=1),
+        "ping_c64": r(64, PING, rounds=1),
+        "down4": Scenario(["download", "--path", f"/v1.41/images/b{size // 4}/get", "--conns", "4"], rounds=1, kind="bulk"),
+        "hijack200": Scenario(["hijack", "--no-upgrade", "--count", "2000", "--secs", "0.3", "--bytes", "1048576"], rounds=1, kind="hijack"),
+        "idle1000": Scenario(["idle", "--conns", "1000", "--hold", "0.5"], kind="idle", rounds=1),
+    }
+
+
+# What is measured once beside the rounds: `single.py` and `curves.py`.
+SINGLE = "start50 streams9000 binary pure syscalls threads".split()
+CURVES = "by_connections by_load".split()
+QUICK = "list_c1 list_c64 pin_c64 deny_c64 connreq_c10 list200k_c10 down up uplen hijack idle1000 start50 streams9000 binary syscalls".split()
