@@ -152,10 +152,18 @@ pub const IDS: &[(&str, &str)] = &[
         "what a grant shows or hands out, in plain words",
     ),
     ("host-root", "what is granted amounts to root on the host"),
+    (
+        "made-unseen",
+        "what is created without the labels of `[visible]` is not shown to its creator",
+    ),
     ("missing-key", "a key that must be there is not"),
     (
         "never-matches",
         "a grant of an operation that is newer than the policy's API range, or whose body is not described",
+    ),
+    (
+        "not-narrowed",
+        "an operation shows what `[visible]` does not narrow",
     ),
     (
         "not-supported",
@@ -172,6 +180,14 @@ pub const IDS: &[(&str, &str)] = &[
     (
         "power",
         "what a rule hands out beyond its operations, without being root",
+    ),
+    (
+        "shows-besides",
+        "an operation tells something of objects that `[visible]` does not show",
+    ),
+    (
+        "shows-everything",
+        "a list shows objects that no rule with a target is about",
     ),
     (
         "socket-path",

@@ -8,7 +8,7 @@ mod given;
 use crate::docker::payload::Payload;
 use crate::docker::{ApiVersion, Call};
 
-pub use given::BadGiven;
+pub use given::{BadGiven, PROJECT};
 
 /// The process at the other end of the socket, as the kernel names it (`SO_PEERCRED`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub struct Findings {
     pub connected: Found,
     /// The container that the call names, in its body if it connects one, may be the gate's own.
     pub may_be_gate: bool,
+    /// The ids of what was created through the socket, of the kind that a call lists; `None`: nobody
+    /// looked. One more than are of use stands for all that there may be.
+    pub made: Option<Vec<Box<str>>>,
 }
 
 /// What the engine said about an object.

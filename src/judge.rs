@@ -58,10 +58,12 @@ impl<'a> Judge<'a> {
     }
 
     /// As far as it can be judged by whoever has nothing but the request: a body that is not told
-    /// asks for nothing, and an exec was created here.
+    /// asks for nothing, an exec was created here, and nothing else was.
     #[must_use]
     pub fn presumed(mut self) -> Self {
-        self.findings.to_mut().exec = Origin::Here;
+        let findings = self.findings.to_mut();
+        findings.exec = Origin::Here;
+        findings.made.get_or_insert_default();
         if self.payload == Payload::Unread {
             self.body(b"{}")
         } else {

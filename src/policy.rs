@@ -12,9 +12,9 @@
 //! * INVARIANT: a trace reports the decision that `decide` makes, because it is the same walk.
 //! * INVARIANT: a doubt while judging a condition means that the condition does not hold.
 //!
-//! Besides the rules three things are asked of every call: that its caller is among `peers.uid`,
-//! that its API version lies in the policy's range, and that it uses no power that a rule does not
-//! admit by name. They can only refuse.
+//! Besides the rules four things are asked of every call: that its caller is among `peers.uid`, that
+//! its API version lies in the policy's range, that it is about what `[visible]` shows, and that it uses
+//! no power that a rule does not admit by name. They can only refuse.
 //!
 //! ```
 //! use quaygate::diag::Source;
@@ -67,18 +67,21 @@ mod target;
 pub mod trace;
 mod undone;
 mod unlisted;
+mod visible;
 
 use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Source, Span};
-use crate::docker::{ApiVersion, Operation, payload};
-use crate::facts::{Caller, Facts};
+use crate::docker::operation::ObjectKind;
+use crate::docker::{ApiVersion, Call, Operation, payload};
+use crate::facts::{Caller, Facts, Findings, Object};
 
 pub use api::ApiRange;
 pub use decision::{Decision, Denial, Permit, Reason, Refused, RuleRef, Verdict};
 pub use grade::{Cause, Grade};
 pub use pattern::{BadPattern, Pattern};
 pub use trace::Trace;
+pub use visible::{Instead, MOST_OWN};
 
 use api::Fit;
 use condition::Asked;
@@ -86,6 +89,7 @@ use index::Index;
 use rule::Rule;
 use trace::{Everything, Observer, Unobserved};
 use unlisted::Unlisted;
+use visible::Visible;
 
 /// A policy file that was read without errors.
 #[derive(Debug)]
@@ -98,6 +102,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
     unlisted: Unlisted,
+    visible: Option<Visible>,
     keeps_own: bool,
     keeps_volumes: bool,
     tests: usize,
@@ -210,22 +215,61 @@ impl Policy {
     }
 
     /// Whether the object that a call of this operation names must be known before it can be judged:
-    /// some rule that grants it has a target.
+    /// some rule that grants it has a target, or the policy shows some objects only.
     pub fn asks_target(&self, operation: Operation) -> bool {
-        self.index.asks_target(operation)
+        let hides = |visible: &Visible| visible.asks_target(operation);
+        self.index.asks_target(operation) || self.visible.as_ref().is_some_and(hides)
     }
 
     /// Whether the container that the body of such a call names must be known before it can be judged.
     pub fn asks_connected(&self, operation: Operation) -> bool {
-        self.index.asks_connected(operation)
+        let hides = self.visible.is_some() && visible::is_connect(operation);
+        hides || self.index.asks_connected(operation)
     }
 
-    /// Whether some rule has a target.
+    /// Whether some rule has a target, or some objects are not shown.
     pub fn asks_targets(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.target.is_empty())
+        self.visible.is_some() || self.rules.iter().any(|rule| !rule.target.is_empty())
     }
 
-    /// Whether some rule is about what was created through the policy's socket.
+    /// Of which kind it must be known what was created through the socket, before a call of this
+    /// operation can be judged.
+    pub fn asks_made(&self, operation: Operation) -> Option<ObjectKind> {
+        self.visible.as_ref()?.asks_made(operation)
+    }
+
+    /// A key of the query that goes on with another value than what the client wrote, so that Docker
+    /// shows no more than the policy does.
+    pub fn instead(&self, call: &Call<'_>, findings: &Findings) -> Result<Instead, Reason> {
+        match &self.visible {
+            Some(visible) => visible.narrow(call, findings),
+            None => Ok(None),
+        }
+    }
+
+    /// What `[visible]` says, as it is written, a key each.
+    pub fn shows(&self) -> impl Iterator<Item = &str> {
+        let texts = self.visible.iter().flat_map(|visible| &visible.texts);
+        texts.map(|text| &**text)
+    }
+
+    /// Whether such an object is shown.
+    pub fn is_shown(&self, kind: ObjectKind, object: &Object) -> bool {
+        let shows = |visible: &Visible| visible.shows(kind, object);
+        !self.hides(kind) || self.visible.as_ref().is_none_or(shows)
+    }
+
+    /// Whether some objects of a kind are not shown.
+    pub fn hides(&self, kind: ObjectKind) -> bool {
+        self.visible.is_some() && kind != ObjectKind::Image
+    }
+
+    /// Whether a refusal is what Docker itself says of an object that it does not have.
+    pub fn denies_existence(&self, reason: Reason) -> bool {
+        self.visible.is_some() && matches!(reason, Reason::Hidden | Reason::TargetAbsent)
+    }
+
+    /// Whether some rule, or `[visible]`, is about what was created through the policy's socket.
     pub fn keeps_own(&self) -> bool {
         self.keeps_own
     }
@@ -267,6 +311,19 @@ impl Policy {
         let Some(operation) = call.operation() else {
             return self.unlisted.judge(call, observer);
         };
+        let mut unread = None;
+        if let Some(visible) = &self.visible
+            && self.index.knows(operation)
+        {
+            let narrowed = visible.narrow(call, facts.findings).map(drop);
+            let connects = || visible.connects(operation, facts.payload, facts.findings);
+            match narrowed.and_then(|()| connects()) {
+                Ok(()) => {}
+                // Nobody's body is read before the rules allow everything else.
+                Err(Reason::BodyUnread) => unread = Some(Reason::BodyUnread),
+                Err(reason) => return Decision::deny(reason),
+            }
+        }
         let asked = Asked {
             operation,
             subject: call.subject(),
@@ -278,7 +335,8 @@ impl Policy {
             may_be_gate: facts.findings.may_be_gate,
             version: call.path().version().or(facts.engine),
         };
-        self.index.judge(&self.rules, call, &asked, observer)
+        let decision = self.index.judge(&self.rules, call, &asked, observer);
+        decision.unless(unread)
     }
 
     /// What is asked of every call before any rule is.

@@ -5,6 +5,7 @@
 //! counts as a version that the policy accepts. Where the answer hangs on what is not told here, the
 //! answer is that it depends, and on what.
 
+mod document;
 mod request;
 
 use std::io::{self, Read as _};
@@ -135,6 +136,7 @@ fn given(facts: &[String]) -> Result<Findings, String> {
         let complaint = |bad| format!("`--given {fact}`: {bad}");
         findings.give(fact).map_err(complaint)?;
     }
+    findings.made = Some(Vec::new());
     Ok(findings)
 }
 
@@ -181,7 +183,12 @@ fn judged(
                 .collect(),
         },
     };
+    let hides = matches!(&outcome, Outcome::Refused { denial, .. } if policy.denies_existence(denial.reason));
+    let narrowed = matches!(policy.instead(call, findings), Ok(Some(_)));
+    let shows = policy.shows().filter(|_| narrowed).map(str::to_owned);
     Answer {
+        hides,
+        shows: shows.collect(),
         method: call.method().as_str().to_owned(),
         path: call.path().as_str().to_owned(),
         operation: call.operation(),
@@ -203,6 +210,10 @@ struct Answer {
     presumed: ApiVersion,
     uid: Option<u32>,
     outcome: Outcome,
+    /// The refusal is Docker's own answer for what it does not have.
+    hides: bool,
+    /// What `[visible]` says, if it narrows the call.
+    shows: Vec<String>,
 }
 
 enum Outcome {
@@ -317,6 +328,8 @@ impl Answer {
             presumed: ApiVersion::OLDEST,
             uid: None,
             outcome: Outcome::Unreadable(malformed),
+            hides: false,
+            shows: Vec::new(),
         }
     }
 
@@ -341,6 +354,12 @@ impl Answer {
         match &self.outcome {
             Outcome::Allowed(rule) => {
                 text.gap().table(2, vec![line_of(source, rule)]);
+                if !self.shows.is_empty() {
+                    text.gap()
+                        .say("it goes on with filters that show no more than")
+                        .gap()
+                        .block(2, &self.shows.join("\n"));
+                }
             }
             Outcome::Depends { on, rule } => {
                 text.gap().say(format_args!("  {}", on.says()));
@@ -415,51 +434,6 @@ impl Answer {
             text.gap().say(format_args!("(without a version prefix it counts as the engine's own version; here {presumed} was taken)"));
         }
     }
-
-    fn document(&self, loaded: &Loaded) -> Document<'_> {
-        let mut document = Document {
-            schema: "quaygate/explain/1",
-            policy: loaded.policy.name().to_string(),
-            file: loaded.source.name().to_owned(),
-            method: &self.method,
-            path: &self.path,
-            api: self.written.map(|version| version.to_string()),
-            operation: self.operation.map(Operation::name),
-            uid: self.uid,
-            decision: "deny",
-            rule: None,
-            depends: None,
-            reason: None,
-            status: None,
-            message: None,
-            near: &[],
-            hint: None,
-        };
-        match &self.outcome {
-            Outcome::Allowed(rule) => {
-                document.decision = "allow";
-                document.rule = Some(rule);
-            }
-            Outcome::Depends { on, rule } => {
-                document.decision = "depends";
-                document.depends = Some(on.code());
-                document.rule = rule.as_ref();
-            }
-            Outcome::Refused { denial, near } => {
-                document.reason = Some(denial.reason.code());
-                document.status = Some(403);
-                document.message = Some(denial.message.clone());
-                document.near = near;
-                document.hint = denial.hint.as_deref();
-            }
-            Outcome::Unreadable(malformed) => {
-                document.reason = Some(malformed.code());
-                document.status = Some(malformed.status());
-                document.message = Some(malformed.to_string());
-            }
-        }
-        document
-    }
 }
 
 /// `policies/ci.toml:9` and the rule's name; a rule without one is named by its grant.
@@ -471,26 +445,4 @@ fn line_of(source: &Source, rule: &RuleAt) -> Vec<Piece> {
         ),
         plain(&rule.name),
     ]
-}
-
-/// The answer for programs.
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: &'static str,
-    policy: String,
-    file: String,
-    method: &'a str,
-    path: &'a str,
-    api: Option<String>,
-    operation: Option<&'static str>,
-    uid: Option<u32>,
-    decision: &'static str,
-    rule: Option<&'a RuleAt>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    depends: Option<&'static str>,
-    reason: Option<&'static str>,
-    status: Option<u16>,
-    message: Option<String>,
-    near: &'a [Near],
-    hint: Option<&'a str>,
 }

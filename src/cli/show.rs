@@ -114,6 +114,12 @@ fn text(loaded: &Loaded, effects: &[Effect]) -> Text {
         piece(Style::Strong, policy.name()),
         plain(format_args!("{description} ({})", loaded.source.name())),
     ]);
+    for shown in policy.shows() {
+        text.line([
+            piece(Style::Good, "shows only"),
+            plain(format_args!(": {shown}")),
+        ]);
+    }
     for (access, style) in [
         ("allowed", Style::Good),
         ("conditional", Style::Careful),
@@ -195,6 +201,8 @@ struct Document {
     policy: String,
     file: String,
     description: Option<String>,
+    /// What `[visible]` says.
+    visible: Vec<String>,
     operations: Vec<OperationDocument>,
 }
 
@@ -235,6 +243,7 @@ impl Document {
             policy: policy.name().to_string(),
             file: loaded.source.name().to_owned(),
             description: policy.description().map(str::to_owned),
+            visible: policy.shows().map(str::to_owned).collect(),
             operations: effects.iter().map(operation).collect(),
         }
     }

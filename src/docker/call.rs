@@ -37,7 +37,12 @@ pub struct Call<'h> {
     /// What stands at the first placeholder on the wire, or for the container in the query, instead of what
     /// the client wrote.
     subject: Option<Box<str>>,
+    /// A query key that has another value on the wire than what the client wrote.
+    replaced: Option<Box<Replaced>>,
 }
+
+/// A query key and its value on the wire.
+type Replaced = (&'static str, Box<str>);
 
 impl<'h> Call<'h> {
     /// Reads method and target (origin-form, or absolute-form reduced to it) as they came.
@@ -58,6 +63,7 @@ impl<'h> Call<'h> {
             operation,
             names: names.unwrap_or_default(),
             subject: None,
+            replaced: None,
         })
     }
 
@@ -76,7 +82,7 @@ impl<'h> Call<'h> {
         self.path.version()
     }
 
-    /// The query.
+    /// The query as the client wrote it.
     pub fn query(&self) -> &Query<'h> {
         &self.query
     }
@@ -132,6 +138,25 @@ impl<'h> Call<'h> {
         }
     }
 
+    /// The same call with this value for one key of its query, whatever the client wrote for it.
+    #[must_use]
+    pub fn with_query(self, key: &'static str, value: &str) -> Self {
+        Self {
+            replaced: Some(Box::new((key, value.into()))),
+            ..self
+        }
+    }
+
+    /// Appends the canonical spelling of the query for the wire, without `?`.
+    pub fn write_query(&self, out: &mut Vec<u8>) {
+        let in_query = self.operation.filter(|o| o.names_container_in_query());
+        match (self.replaced.as_deref(), &self.subject, in_query) {
+            (Some((key, value)), _, _) => self.query.write_giving(key, value, out),
+            (None, Some(id), Some(_)) => self.query.write_with(CONTAINER, id, out),
+            (None, _, _) => self.query.write(out),
+        }
+    }
+
     /// Appends `/v1.41/containers/json?all=1`, canonical, for the wire.
     pub fn write_target(&self, out: &mut Vec<u8>) {
         let [place, _] = self.names;
@@ -142,14 +167,9 @@ impl<'h> Call<'h> {
             }
             _ => self.path.write(out),
         }
-        if self.query.is_empty() {
-            return;
-        }
-        out.push(b'?');
-        let in_query = self.operation.filter(|o| o.names_container_in_query());
-        match (&self.subject, in_query) {
-            (Some(id), Some(_)) => self.query.write_with(CONTAINER, id, out),
-            _ => self.query.write(out),
+        if !self.query.is_empty() || self.replaced.is_some() {
+            out.push(b'?');
+            self.write_query(out);
         }
     }
 }

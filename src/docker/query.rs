@@ -103,6 +103,19 @@ impl<'h> Query<'h> {
         }
     }
 
+    /// The same with this value for `key`, which stands at the end if it is not written.
+    pub(super) fn write_giving(&self, key: &str, value: &str, out: &mut Vec<u8>) {
+        self.write_with(key, value, out);
+        if self.count(key) == 0 {
+            if !self.is_empty() {
+                out.push(b'&');
+            }
+            encode(key, out);
+            out.push(b'=');
+            encode(value, out);
+        }
+    }
+
     /// Every escape is whole, and what it hides is text.
     fn check(&self) -> Result<(), Malformed> {
         for part in raw_pairs(self.raw).flat_map(|(key, value)| [key, value]) {

@@ -66,4 +66,4 @@ impl Object {
 }
 
 /// The label by which compose marks what belongs to a project (compose `pkg/api/labels.go`).
-const PROJECT: &str = "com.docker.compose.project";
+pub const PROJECT: &str = "com.docker.compose.project";

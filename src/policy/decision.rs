@@ -47,6 +47,14 @@ pub enum Reason {
     IdAsName,
     /// The exec was not created through this socket, as far as is remembered.
     ForeignExec,
+    /// The object is none that the policy shows.
+    Hidden,
+    /// A filter of a list cannot be joined with what the policy shows.
+    VisibleFilter,
+    /// The policy shows what was created through the socket, which cannot be told of these objects.
+    VisibleOwn,
+    /// More was created through the socket than a list can be narrowed to.
+    VisibleMany,
     /// A body uses a power that no rule admits.
     BodyPower(payload::Power),
     /// A condition on what a body makes does not hold.
@@ -172,6 +180,10 @@ impl Reason {
         Self::ConnectUnasked,
         Self::IdAsName,
         Self::ForeignExec,
+        Self::Hidden,
+        Self::VisibleFilter,
+        Self::VisibleOwn,
+        Self::VisibleMany,
         Self::BodyPower(payload::Power::Privileged),
         Self::BodyPower(payload::Power::UnmaskPaths),
         Self::BodyPower(payload::Power::Oom),
@@ -248,6 +260,10 @@ impl Reason {
             Self::ConnectUnasked => "connect-unasked",
             Self::IdAsName => "id-as-name",
             Self::ForeignExec => "foreign-exec",
+            Self::Hidden => "hidden",
+            Self::VisibleFilter => "visible-filter",
+            Self::VisibleOwn => "visible-own",
+            Self::VisibleMany => "visible-many",
             Self::BodyPower(power) => power.code(),
             Self::Body => "body",
             Self::Require => "require",
@@ -286,6 +302,14 @@ impl Reason {
             }
             Self::IdAsName => "the new name could be taken for another object's id",
             Self::ForeignExec => "the exec was not created through this socket",
+            Self::Hidden => "the object is none that the policy shows",
+            Self::VisibleFilter => "a filter does not go together with what the policy shows",
+            Self::VisibleOwn => {
+                "which of these were created through this socket cannot be told to Docker"
+            }
+            Self::VisibleMany => {
+                "more is remembered as created here than a list can be narrowed to"
+            }
             Self::BodyPower(_) => "the body uses a power that no rule admits",
             Self::Body => "a condition on the body does not hold",
             Self::Require => "the body lacks what is required",
@@ -315,7 +339,11 @@ impl Reason {
             | Self::TargetAbsent
             | Self::TargetUnclear
             | Self::TargetGate
-            | Self::IdAsName => 3,
+            | Self::IdAsName
+            | Self::Hidden
+            | Self::VisibleFilter
+            | Self::VisibleOwn
+            | Self::VisibleMany => 3,
             Self::BodyPower(_)
             | Self::Body
             | Self::Require
@@ -365,6 +393,14 @@ impl Decision {
     /// Whether some rule allows the call.
     pub fn allows(self) -> bool {
         matches!(self.verdict, Verdict::Allow(_))
+    }
+
+    /// No, where there is a reason for it after all.
+    pub fn unless(self, reason: Option<Reason>) -> Self {
+        match reason {
+            Some(reason) if self.allows() => Self::deny(reason),
+            _ => self,
+        }
     }
 
     /// Turns the decision and what it was made for, the call and the body if that was read, into a

@@ -7,6 +7,7 @@
 
 mod body;
 mod hint;
+mod visible;
 
 use std::fmt::Write as _;
 
@@ -26,6 +27,9 @@ const LONGEST_QUOTE: usize = 200;
 
 pub(super) fn denial(policy: &Policy, facts: &Facts<'_>, reason: Reason) -> Denial {
     let call = facts.call;
+    if policy.denies_existence(reason) {
+        return finish(reason, visible::no_such(policy, facts), None);
+    }
     let mut message = String::with_capacity(256);
     if let Some(operation) = call.operation() {
         message.push_str(operation.name());
@@ -50,6 +54,10 @@ pub(super) fn denial(policy: &Policy, facts: &Facts<'_>, reason: Reason) -> Deni
             return finish(reason, message, None);
         }
         (_, None) => unlisted(&mut message, call),
+        (_, Some(_)) if visible::refuses(policy, facts, reason) => {
+            visible::push(&mut message, reason);
+            visible::hint(reason)
+        }
         (_, Some(operation)) => {
             let _same = policy.walk(facts, &mut nearest);
             match nearest.miss {

@@ -11,6 +11,7 @@ use super::Policy;
 use super::decision::RuleRef;
 use super::grade::{Grade, handed_out};
 use super::rule::{Rule, Target};
+use super::visible;
 
 /// One operation under one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,18 +76,27 @@ impl Policy {
 
     /// One operation under this policy.
     pub fn effect(&self, operation: Operation) -> Effect {
-        let (risk, reason) = operation.risk();
         let mut effect = Effect {
             operation,
             access: self.access(operation),
-            risk,
-            reason: reason.into(),
+            risk: operation.risk().0,
+            reason: self.plainly(operation),
         };
         if let Some(why) = self.root_by(operation) {
             effect.risk = Risk::HostRoot;
             effect.reason = why.into();
         }
         effect
+    }
+
+    /// What a plain grant of an operation amounts to under this policy.
+    pub(super) fn plainly(&self, operation: Operation) -> Cow<'static, str> {
+        let (_, reason) = operation.risk();
+        if self.visible.is_some() && visible::narrows(operation) {
+            format!("{reason}, as far as `[visible]` shows it").into()
+        } else {
+            reason.into()
+        }
     }
 
     /// What some rule adds to an operation so that it is worth root.

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// Filters that were read in exactly one way: keys with their values, in the order written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,19 @@ impl Filters {
         entry.map_or(&[], |(_, values)| values)
     }
 
+    /// Gives a key these values, and no others.
+    pub(super) fn set(&mut self, key: &str, values: Vec<String>) {
+        match self.entries.iter_mut().find(|(name, _)| name == key) {
+            Some((_, old)) => *old = values,
+            None => self.entries.push((key.to_owned(), values)),
+        }
+    }
+
+    /// The same filters as JSON, in the shape that dockerd tries first.
+    pub(super) fn write(&self) -> Result<String, Malformed> {
+        serde_json::to_string(self).map_err(|_| Malformed)
+    }
+
     /// The keys that have values.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let used = self.entries.iter().filter(|(_, values)| !values.is_empty());
@@ -44,6 +58,27 @@ impl Filters {
 impl<'de> Deserialize<'de> for Filters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Outer)
+    }
+}
+
+impl Serialize for Filters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.entries.len()))?;
+        for (key, values) in &self.entries {
+            map.serialize_entry(key, &Keyed(values))?;
+        }
+        map.end()
+    }
+}
+
+/// `{"a=b":true}`.
+struct Keyed<'f>(&'f [String]);
+
+impl Serialize for Keyed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = self.0.iter().enumerate();
+        let once = values.filter(|(at, value)| !self.0.iter().take(*at).any(|old| old == *value));
+        serializer.collect_map(once.map(|(_, value)| (value, true)))
     }
 }
 

@@ -71,6 +71,12 @@ impl Index {
         Self { entries }
     }
 
+    /// Whether some rule is about the operation.
+    pub(super) fn knows(&self, operation: Operation) -> bool {
+        let entry = self.entries.get(slot(operation));
+        entry.is_some_and(Option::is_some)
+    }
+
     /// Whether some rule about the operation has a target.
     pub(super) fn asks_target(&self, operation: Operation) -> bool {
         self.entry(operation).is_some_and(|entry| entry.asks_target)

@@ -7,6 +7,7 @@
 
 mod companion;
 mod labels;
+mod visible;
 
 use crate::diag::{Diagnostic, escape};
 use crate::docker::Operation;
@@ -29,13 +30,15 @@ pub(super) fn lint(policy: &Policy) -> Vec<Diagnostic> {
     findings.extend(undescribed(policy));
     findings.extend(companion::missing(policy));
     findings.extend(labels::free(policy));
+    findings.extend(visible::shown(policy));
     findings
 }
 
 /// What one operation shows or hands out by itself.
 fn hands_out(policy: &Policy, effect: &Effect) -> Option<Diagnostic> {
     let operation = effect.operation;
-    let (risk, reason) = operation.risk();
+    let (risk, _) = operation.risk();
+    let reason = &policy.plainly(operation);
     let verb = match risk {
         Risk::SafeRead => return None,
         Risk::LeaksSecrets if operation.effect() == Kind::Read => "shows",

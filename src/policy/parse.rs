@@ -14,6 +14,7 @@ mod settings;
 mod slips;
 mod target;
 mod unlisted;
+mod visible;
 
 pub(super) use body::body_key;
 
@@ -36,7 +37,7 @@ use super::{Checked, Policy, lint};
 const SEMANTICS: i64 = 1;
 
 /// Keys of the outermost table.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "description",
     "semantics",
     "api",
@@ -46,6 +47,7 @@ const KEYS: [&str; 9] = [
     "limits",
     "test",
     "unlisted",
+    "visible",
 ];
 
 /// Reads a policy, lints it and runs its tests.
@@ -83,6 +85,7 @@ struct Draft {
     limits: super::settings::Limits,
     rules: Vec<Rule>,
     unlisted: super::unlisted::Unlisted,
+    visible: Option<super::visible::Visible>,
     cases: Vec<Case>,
 }
 
@@ -92,7 +95,8 @@ impl Draft {
             rule.objects()
                 .any(|clause| matches!(clause.says, Says::Own))
         };
-        let keeps_own = self.rules.iter().any(own);
+        let shows_own = self.visible.as_ref().is_some_and(|visible| visible.own);
+        let keeps_own = shows_own || self.rules.iter().any(own);
         let volume = |rule: &Rule| {
             let mut kinds = rule.targets().map(|(_, target)| target.operation.object());
             kinds.any(|kind| kind == Some(ObjectKind::Volume))
@@ -107,6 +111,7 @@ impl Draft {
             index: Index::new(&self.rules),
             rules: self.rules,
             unlisted: self.unlisted,
+            visible: self.visible,
             keeps_own,
             keeps_volumes,
             tests: self.cases.len(),
@@ -136,12 +141,14 @@ fn draft(mut root: Table<'_>, problems: &mut Problems<'_>) -> Draft {
     let limits = table("limits", problems).map(|t| settings::limits(t, problems));
     let unlisted = table("unlisted", problems);
     let unlisted = unlisted.map(|t| unlisted::unlisted(t, &mut rules, problems));
+    let visible = root.take("visible");
+    let visible = visible.and_then(|value| visible::visible(&value, problems));
     let tests = root.take("test");
     let cases = tests
         .map(|value| case::decode(&value, problems))
         .unwrap_or_default();
     slips::plural_tables(&mut root, problems);
-    root.finish(&KEYS, &["observe", "own", "visible"], problems);
+    root.finish(&KEYS, &["observe", "own"], problems);
     Draft {
         description,
         api: api.unwrap_or_default(),
@@ -149,6 +156,7 @@ fn draft(mut root: Table<'_>, problems: &mut Problems<'_>) -> Draft {
         limits: limits.unwrap_or_default(),
         rules,
         unlisted: unlisted.unwrap_or_default(),
+        visible,
         cases,
     }
 }

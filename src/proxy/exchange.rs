@@ -115,8 +115,12 @@ impl Connection {
     ) -> Result<Permit<'h>, Refusal> {
         let judge = self.before_policy(&call, body.as_deref(), findings);
         let decision = judge.decide();
+        // SECURITY: a list that cannot be narrowed is not passed on, whatever was decided before.
+        let instead = self.serving.policy.instead(&call, findings);
+        let decision = decision.unless(instead.as_ref().err().copied());
+        let call = settled(call, findings, instead.ok().flatten());
         decision
-            .settle(settled(call, findings), body)
+            .settle(call, body)
             .map_err(|refused| self.denied(&refused, head, findings))
     }
 
@@ -178,6 +182,6 @@ impl Connection {
 /// The query in its canonical spelling, as it goes to Docker.
 fn query_text(call: &Call<'_>) -> String {
     let mut text = Vec::new();
-    call.query().write(&mut text);
+    call.write_query(&mut text);
     String::from_utf8(text).unwrap_or_default()
 }

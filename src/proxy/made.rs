@@ -204,6 +204,19 @@ impl Made {
         }
     }
 
+    /// As many of them as that, of what has an id and lasts.
+    pub(super) fn some(&self, making: Making, most: usize) -> Vec<Box<str>> {
+        let ids = |ids: &Latest<Id, ()>| {
+            let some = ids.iter().take(most);
+            some.map(|(id, ())| id::write(id).into()).collect()
+        };
+        match making {
+            Making::Exec | Making::Volume => Vec::new(),
+            Making::Container => ids(&self.containers),
+            Making::Network => ids(&self.networks),
+        }
+    }
+
     /// Whether that is something that can be remembered.
     fn add(&mut self, making: Making, name: &str, created: &str, container: Option<Id>) -> bool {
         if making == Making::Volume {

@@ -168,15 +168,17 @@ impl Connection {
         let Refused { call, body, reason } = refused;
         let judge = self.before_policy(call, body.as_deref(), findings);
         let denial = judge.denial(*reason);
+        let hidden = self.serving.policy.denies_existence(*reason);
+        let status = if hidden { 404 } else { 403 };
         self.note_about(
             Some(call),
             Some(findings),
             Outcome::Refused,
             reason.code(),
-            403,
+            status,
             denial.hint,
         );
-        let mut refusal = Refusal::new(403, denial.message);
+        let mut refusal = Refusal::new(status, denial.message);
         let unread = body.is_none() && has_body(head);
         refusal.close = unread || !head.keep_alive();
         refusal.to_head = call.method() == Method::Head;

@@ -122,6 +122,11 @@ impl House {
         }
     }
 
+    /// As many of them as that.
+    pub(super) fn some(&self, making: Making, most: usize) -> Vec<Box<str>> {
+        self.made().some(making, most)
+    }
+
     fn made(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }

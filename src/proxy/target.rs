@@ -16,7 +16,7 @@ use crate::docker::{Call, Operation};
 use crate::engine::id;
 use crate::engine::object::{self, Finding};
 use crate::facts::{Findings, Found, Object, Origin};
-use crate::policy::{Permit, Reason, Verdict};
+use crate::policy::{Instead, MOST_OWN, Permit, Reason, Verdict};
 use crate::wire::head::RequestHead;
 
 impl Connection {
@@ -24,8 +24,10 @@ impl Connection {
     pub(super) fn may_ask(&self, call: &Call<'_>) -> bool {
         let in_container = self.serving.shared.engine.own_container().is_some();
         call.operation().is_some_and(|operation| {
+            let policy = &self.serving.policy;
             operation.is_on_exec()
-                || self.serving.policy.asks_target(operation)
+                || policy.asks_target(operation)
+                || policy.asks_made(operation).is_some()
                 || (in_container && operation.acts_on_container())
         })
     }
@@ -59,6 +61,15 @@ impl Connection {
         head: &RequestHead<'_>,
     ) -> Result<Findings, Refusal> {
         let mut findings = Findings::default();
+        let asks_made = |operation| self.serving.policy.asks_made(operation);
+        if let Some(making) = call
+            .operation()
+            .and_then(asks_made)
+            .and_then(Making::of_kind)
+        {
+            // One more than are of use, so that too many are noticed.
+            findings.made = Some(self.serving.house.some(making, MOST_OWN + 1));
+        }
         let Some((operation, kind, name)) = object_of(call) else {
             return Ok(findings);
         };
@@ -124,10 +135,13 @@ impl Connection {
             return Ok(());
         }
         let (found, words) = self.look_up(ObjectKind::Container, &name).await;
+        let policy = &self.serving.policy;
         match &found {
             Found::Object(object) if by_name && object.names.iter().all(|own| **own != *name) => {
                 return Ok(());
             }
+            // The refusal names it as the client did.
+            Found::Object(object) if !policy.is_shown(ObjectKind::Container, object) => {}
             Found::Object(object) => match connecting(body, &object.id) {
                 Some(settled) => *body = settled,
                 None => return Ok(()),
@@ -229,6 +243,11 @@ impl Connection {
         let Some(words) = words else {
             return Ok(());
         };
+        // Under `[visible]` it is answered where what is not shown is answered.
+        let policy = &self.serving.policy;
+        if object_of(call).is_some_and(|(_, kind, _)| policy.hides(kind)) {
+            return Ok(());
+        }
         let decision = self.before_policy(call, body, findings).decide();
         if decision.verdict == Verdict::Deny(Reason::TargetAbsent) {
             return Err(self.no_such_object(call, head, body, &words));
@@ -279,11 +298,16 @@ fn is_container(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Container | ObjectKind::Exec)
 }
 
-/// The call as it goes to the engine: about the very object that was judged.
+/// The call as it goes to the engine: about the very object that was judged, and no more objects than
+/// the policy shows.
 ///
 /// What is remembered was named by its full id already. An image is pushed by its name, and removing a
 /// name is not removing the image; a volume and an exec have nothing but what the client wrote.
-pub(super) fn settled<'h>(call: Call<'h>, findings: &Findings) -> Call<'h> {
+pub(super) fn settled<'h>(call: Call<'h>, findings: &Findings, instead: Instead) -> Call<'h> {
+    let call = match instead {
+        Some((key, value)) => call.with_query(key, &value),
+        None => call,
+    };
     let Found::Object(object) = &findings.target else {
         return call;
     };

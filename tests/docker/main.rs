@@ -25,4 +25,5 @@ mod stage;
 mod streams;
 mod sweep;
 mod target;
+mod visible;
 mod walk;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use quaygate::diag::Source;
 use quaygate::docker::payload::Power;
-use quaygate::policy::{Grade, Reason};
+use quaygate::policy::{Grade, Policy, Reason};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -87,4 +88,18 @@ fn every_power_and_every_grade_is_listed() {
     }
     let grades: BTreeSet<String> = Grade::ALL.map(|grade| grade.word().to_owned()).into();
     assert_eq!(first_column(&section("## What `check` says")), grades);
+}
+
+#[test]
+fn the_policy_for_one_of_several_teams_loads_and_shows_one_team_only() {
+    let section = section("## What is shown: `[visible]`");
+    let (_, example) = section.split_once("\ndescription = ").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let source = Source::new("team.toml", &format!("description = {example}"));
+    let policy = Policy::parse("team", &source).unwrap().policy;
+    assert_eq!(policy.tests(), 2);
+    assert_eq!(
+        policy.shows().collect::<Vec<_>>(),
+        ["label = \"team=blue\""]
+    );
 }

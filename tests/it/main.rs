@@ -12,6 +12,7 @@
 //! | `remembered` | what was asked is not asked again while the engine's events are heard, and what is gone is forgotten |
 //! | `replay` | every request that real clients were seen to send passes |
 //! | `bypass` | an attack catalogue and a random walk: the engine parses nothing that was not allowed |
+//! | `visible` | a policy that shows some objects only shows no others |
 //! | `agree` | the gate and `quaygate explain` decide alike |
 //! | `policies` | the ready policies let their services work, and nobody do more |
 //! | `docs` | what the documentation lists is what there is |
@@ -50,3 +51,4 @@ mod remembered;
 mod replay;
 mod target;
 mod tunnel;
+mod visible;

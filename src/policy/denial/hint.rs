@@ -85,6 +85,10 @@ pub(super) fn line(
         | Reason::TargetUnclear
         | Reason::ConnectUnasked
         | Reason::IdAsName
+        | Reason::Hidden
+        | Reason::VisibleFilter
+        | Reason::VisibleOwn
+        | Reason::VisibleMany
         | Reason::ApiOutside
         | Reason::ApiUnknown
         | Reason::Peer => None,

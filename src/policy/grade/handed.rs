@@ -46,7 +46,7 @@ pub(in crate::policy) fn handed_out(
     handed.extend(clauses.filter_map(|clause| by_clause(policy, clause)));
     let conditions = rule.conditions.iter();
     handed.extend(conditions.filter_map(|condition| by_condition(operation, condition)));
-    handed.extend(by_itself(rule, grant, target));
+    handed.extend(by_itself(policy, rule, grant, target));
     handed
 }
 

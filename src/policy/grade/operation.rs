@@ -3,6 +3,7 @@
 use crate::docker::Operation;
 use crate::docker::operation::BodyKind;
 use crate::docker::payload;
+use crate::policy::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::power::{Argv, BodyRule, Clause, Says};
 use crate::policy::rule::{Grant, Rule, Target};
@@ -66,14 +67,20 @@ static ITSELF: [(Operation, Grade, &str); 5] = [
 ];
 
 /// What a target is good for by itself.
-pub(super) fn by_itself(rule: &Rule, grant: &Grant, target: &Target) -> Option<Handed> {
+pub(super) fn by_itself(
+    policy: &Policy,
+    rule: &Rule,
+    grant: &Grant,
+    target: &Target,
+) -> Option<Handed> {
     let operation = target.operation;
     // What was created here may do what its creation could ask for, and that is graded there.
     let enters = [Operation::ContainerExec, Operation::PutContainerArchive].contains(&operation);
     if enters && is_about_own(rule) {
         return None;
     }
-    let free = rule.target.is_empty() && is_free(target);
+    let all = rule.target.is_empty() && policy.visible.is_none();
+    let free = all && is_free(target);
     let (grade, why) = if operation == Operation::ContainerExec {
         if free && !narrows_commands(rule.body()) {
             let why = "run any command in any container, in those with power over the host too";

@@ -329,3 +329,84 @@ connect.container.label = "tier=front"
         assert_eq!(free(other), "", "{other}");
     }
 }
+
+#[test]
+fn what_is_shown_in_spite_of_visible_is_said_by_name() {
+    insta::assert_snapshot!(said(r#"
+allow = [
+  "GET /_ping", "GET /version", "GET /containers/json", "GET /images/json", "GET /system/df", "GET /tasks",
+  "GET /networks/{id}",
+]
+[visible]
+label = "team=blue"
+[unlisted]
+allow = ["GET /libpod/info"]
+"#), @r#"
+    note[hands-out]: `GET /containers/json` shows: labels, command lines, mounts and networks of every container, as far as `[visible]` shows it
+     --> ci.toml:3:33
+      |
+    3 |   "GET /_ping", "GET /version", "GET /containers/json", "GET /images/json", "GET /system/df", "GET /tasks",
+      |                                 ^^^^^^^^^^^^^^^^^^^^^^ granted here
+
+    warning[not-narrowed]: `GET /images/json` is not narrowed by `[visible]`
+     --> ci.toml:3:57
+      |
+    3 |   "GET /_ping", "GET /version", "GET /containers/json", "GET /images/json", "GET /system/df", "GET /tasks",
+      |                                                         ^^^^^^^^^^^^^^^^^^ shows every image: what is built and pulled belongs to nobody
+
+    warning[not-narrowed]: `GET /system/df` is not narrowed by `[visible]`
+     --> ci.toml:3:77
+      |
+    3 |   "GET /_ping", "GET /version", "GET /containers/json", "GET /images/json", "GET /system/df", "GET /tasks",
+      |                                                                             ^^^^^^^^^^^^^^^^ shows names and sizes of every container, volume and image
+
+    warning[not-narrowed]: `GET /tasks` is not narrowed by `[visible]`
+     --> ci.toml:3:95
+      |
+    3 |   "GET /_ping", "GET /version", "GET /containers/json", "GET /images/json", "GET /system/df", "GET /tasks",
+      |                                                                                               ^^^^^^^^^^^^ shows the tasks of every service, their environment included
+
+    note[hands-out]: `GET /tasks` shows: container specifications, environment included
+     --> ci.toml:3:95
+      |
+    3 |   "GET /_ping", "GET /version", "GET /containers/json", "GET /images/json", "GET /system/df", "GET /tasks",
+      |                                                                                               ^^^^^^^^^^^^ granted here
+
+    note[shows-besides]: `GET /networks/{id}` names every container in the network, with its addresses
+     --> ci.toml:4:3
+      |
+    4 |   "GET /networks/{id}",
+      |   ^^^^^^^^^^^^^^^^^^^^ granted here
+
+    warning[not-narrowed]: `GET /libpod/info` is not narrowed by `[visible]`
+     --> ci.toml:9:10
+      |
+    9 | allow = ["GET /libpod/info"]
+      |          ^^^^^^^^^^^^^^^^^^ nobody knows what it shows
+    "#);
+}
+
+#[test]
+fn a_list_beside_rules_about_objects_shows_more_than_they_are_about() {
+    let rule = "[[rule]]\nallow = \"POST /containers/{id}/restart\"\ntarget.label = \"a=b\"\n";
+    let lists = "allow = [\"GET /_ping\", \"GET /version\", \"GET /containers/json\"]\n";
+    let id = "shows-everything";
+    assert!(said(&format!("{lists}{rule}")).contains(id));
+    assert!(!said(lists).contains(id), "nobody told objects apart");
+    assert!(!said(&format!("{lists}{rule}[visible]\nlabel = \"a=b\"\n")).contains(id));
+}
+
+#[test]
+fn what_own_cannot_narrow_is_said_never_to_pass() {
+    let allow = "allow = [\"GET /_ping\", \"GET /version\", \"GET /volumes\", \"POST /networks/prune\", \"GET /networks\"]\n";
+    let never = |visible: &str| {
+        let said = said(&format!("{allow}[visible]\n{visible}"));
+        let lines = said.lines().filter(|line| line.contains("never-matches"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let volumes = "warning[never-matches]: `GET /volumes` can never match";
+    let prune = "warning[never-matches]: `POST /networks/prune` can never match";
+    assert_eq!(never("own = true\n"), [volumes, prune]);
+    assert_eq!(never("own = true\nlabel = \"a\"\n"), [prune]);
+    assert!(never("label = \"a\"\n").is_empty());
+}

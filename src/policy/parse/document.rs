@@ -283,7 +283,7 @@ pub(in crate::policy) const ROOT: &str = "the policy";
 fn title(key: &str) -> String {
     match key {
         "rule" | "test" => format!("`[[{key}]]`"),
-        "socket" | "limits" | "unlisted" => format!("`[{key}]`"),
+        "socket" | "limits" | "unlisted" | "visible" => format!("`[{key}]`"),
         _ => format!("`{key}`"),
     }
 }
