@@ -154,6 +154,11 @@ impl Connection {
 
     /// Asks the engine for an object; the engine's own words if it has none.
     async fn look_up(&self, kind: ObjectKind, name: &str) -> (Found, Option<Bytes>) {
+        // SECURITY: a name from a query or a body may hold anything, and it becomes a part of our question's
+        // path.
+        if kind == ObjectKind::Container && !is_name(name) {
+            return (Found::Unclear, None);
+        }
         let shared = &self.serving.shared;
         let asked = shared.cache.moment();
         // A task of its own size: most connections never ask.

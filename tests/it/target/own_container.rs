@@ -113,6 +113,17 @@ fn no_spelling_of_the_gates_container_leads_a_change_to_it() {
 }
 
 #[test]
+fn a_query_is_no_way_into_the_gates_own_questions() {
+    let stage = Stage::named(PLAIN);
+    for name in ["web%2Fexport%3F", "..%2Fimages%2Fweb%2Fget%3F", "%2F%2Fweb"] {
+        let target = format!("/commit?repo=x&container={name}");
+        assert_eq!(stage.cost("POST", &target), (403, 0), "{target}");
+    }
+    assert_eq!(stage.cost("POST", "/commit?repo=x&container=cc").0, 403);
+    assert_eq!(stage.cost("POST", "/commit?repo=x&container=web").0, 204);
+}
+
+#[test]
 fn no_network_is_taken_from_the_gate_or_given_to_it() {
     let stage = Stage::named(PLAIN);
     for verb in ["connect", "disconnect"] {
