@@ -40,6 +40,25 @@ fn ci_runner_runs_throw_away_containers() {
 
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
+fn docker_run_lists_its_own_where_a_person_adds_what_its_file_says() {
+    let gate = ready_with("docker-run", |text| {
+        // The tests of the file say who is refused how, and that changes with it.
+        let rules = text.split("[[test]]").next().unwrap();
+        let rules = rules.replace("#   [visible]\n#   own", "[visible]\nown");
+        rules.replacen("allow = [", "allow = [\n  \"GET /containers/json\",", 1)
+    });
+    let neighbour = Stranger::running(&[]);
+    let own = Container(name("own"));
+    let socket = gate.socket();
+    docker(&socket, &["create", "--name", &own.0, IMAGE, "true"]).ok();
+
+    let listed = docker(&socket, &["ps", "-a", "--format", "{{.Names}}"]).ok();
+    assert_eq!(listed, format!("{}\n", own.0));
+    neighbour.is_out_of_reach(&socket, &[]);
+}
+
+#[test]
+#[ignore = "needs a Docker engine: scripts/test starts one"]
 fn docker_run_does_everything_with_its_own_and_nothing_with_others() {
     let gate = ready("docker-run");
     let socket = gate.socket();
@@ -191,6 +210,7 @@ fn agents_run_code_in_sandboxes() {
         text.replace("/srv/sandbox", &place)
     });
     let socket = gate.socket();
+    let _other = Container::running("other", &[], &["sleep", "600"]);
     let sandbox = Container(name("a"));
     let enter = |arguments: &[&str], input: &[u8]| {
         docker_with_input(&socket, &[&["exec"], arguments].concat(), input).ok()
@@ -199,6 +219,8 @@ fn agents_run_code_in_sandboxes() {
     let bind = format!("--volume={place}:/work:ro");
     let run = [&["run", "-d", "--name", &sandbox.0, &bind], &SANDBOX[..]].concat();
     docker(&socket, &run).ok();
+    let listed = docker(&socket, &["ps", "-a", "--format", "{{.Names}}"]).ok();
+    assert_eq!(listed, format!("{}\n", sandbox.0), "its own alone");
     assert_eq!(enter(&[&sandbox.0, "cat", "/work/task"], b""), "a task");
     let written = docker(&socket, &["exec", &sandbox.0, "sh", "-c", "echo >/work/x"]);
     assert!(written.err.contains("Read-only"), "{written:?}");
@@ -233,14 +255,10 @@ fn agents_run_code_in_sandboxes() {
 fn agents_reach_nothing_but_sandboxes() {
     let gate = ready("ai-agent-sandbox");
     let neighbour = Stranger::running(&["--network=none"]);
-    for command in [
-        &["exec", neighbour.name(), "true"][..],
-        &["rm", "-f", neighbour.name()],
-        &["ps"],
-        &["pull", "alpine:3"],
-    ] {
+    for command in [&["pull", "alpine:3"][..], &["network", "ls"]] {
         is_refused(&docker(&gate.socket(), command));
     }
+    assert_eq!(docker(&gate.socket(), &["ps", "-aq"]).ok(), "");
     neighbour.is_out_of_reach(&gate.socket(), &[]);
 }
 

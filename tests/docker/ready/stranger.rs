@@ -30,8 +30,8 @@ impl Stranger {
         assert_eq!(seen(&self.container.0), self.before);
     }
 
-    /// Whatever is tried with it, by its name, its id and the beginning of that, is refused and leaves it
-    /// as it was; `but` are calls that the policy grants for every container.
+    /// Whatever is tried with it, by its name, its id and the beginning of that, is refused, or answered as
+    /// if it were not there, and leaves it as it was; `but` are calls that the policy grants for every container.
     #[track_caller]
     pub(super) fn is_out_of_reach(&self, socket: &Path, but: &[&str]) {
         let id = docker(engine(), &["inspect", "-f", "{{.Id}}", self.name()]).ok();
@@ -59,7 +59,10 @@ impl Stranger {
                 }
                 let path = format!("/containers/{spelled}{rest}");
                 let (status, said) = ask(socket, method, &path, body);
-                assert_eq!(status, 403, "{method} {path}: {said}");
+                let absent = format!("No such container: {spelled}");
+                let refused =
+                    status == 403 || (status == 404 && said["message"] == absent.as_str());
+                assert!(refused, "{method} {path}: {status} {said}");
             }
         }
         self.is_as_it_was();
