@@ -154,6 +154,7 @@ impl<'c> Passage<'c> {
         up.pending
             .push(client.inbox.bytes().get(..early).unwrap_or_default());
         client.inbox.consume(early);
+        up.begin(&engine.socket);
         Ok(Self {
             client,
             engine,
@@ -179,6 +180,7 @@ impl<'c> Passage<'c> {
     pub(super) fn redirect(&mut self, engine: End) {
         *self.engine = engine;
         self.up_state = Up::Sending;
+        self.up.begin(&self.engine.socket);
     }
 
     /// Runs until the answer is complete, a tunnel opens, or something breaks.
@@ -238,6 +240,11 @@ impl<'c> Passage<'c> {
 
     fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<Finish, Failure>> {
         while matches!(self.answer, Answer::Head) {
+            // A 100 that the client had no room for.
+            let flushed = self.down.poll_flush(cx, &mut self.client.socket);
+            if matches!(flushed, Poll::Ready(Err(_))) {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
             if let Some(tunnel) = ready!(self.poll_head(cx))? {
                 return Poll::Ready(Ok(tunnel));
             }
@@ -270,7 +277,7 @@ impl<'c> Passage<'c> {
             {
                 self.scan = Scan::default();
                 let rest = held.bytes().get(length..).unwrap_or_default();
-                return Poll::Ready(self.read_answer(cx, &head, rest));
+                return Poll::Ready(self.read_answer(&head, rest));
             }
             self.engine.inbox = held;
             ready!(self.poll_more_head(cx))?;
@@ -303,20 +310,19 @@ impl<'c> Passage<'c> {
     /// Decides what an answer is, and passes its head on.
     fn read_answer(
         &mut self,
-        cx: &mut Context<'_>,
         head: &ResponseHead<'_>,
         rest: &[u8],
     ) -> Result<Option<Finish>, Failure> {
         match head.status() {
-            101 => return self.open_tunnel(cx, head, rest).map(Some),
+            101 => return self.open_tunnel(head, rest).map(Some),
             100..=199 => {
                 self.engine.inbox.push(rest);
-                return self.pass_interim(cx, head).map(|()| None);
+                return self.pass_interim(head).map(|()| None);
             }
             _ => {}
         }
         if self.asked.is_hijacked_by(head) {
-            return self.open_tunnel(cx, head, rest).map(Some);
+            return self.open_tunnel(head, rest).map(Some);
         }
         let mut meter = Meter::response(head.body());
         let count = meter
@@ -338,7 +344,7 @@ impl<'c> Passage<'c> {
         }
         self.engine.inbox.push(beyond);
         self.answer = Answer::Body(meter);
-        self.pass_head(cx, head, connection, body)?;
+        self.pass_head(head, connection, body)?;
         Ok(None)
     }
 
@@ -364,12 +370,7 @@ impl<'c> Passage<'c> {
         )));
     }
 
-    fn open_tunnel(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &ResponseHead<'_>,
-        rest: &[u8],
-    ) -> Result<Finish, Failure> {
+    fn open_tunnel(&mut self, head: &ResponseHead<'_>, rest: &[u8]) -> Result<Finish, Failure> {
         let connection = match (head.status(), self.asked.upgrade, head.upgrade()) {
             (101, Some(sent), Some(token)) if sent.eq_ignore_ascii_case(token) => {
                 Connection::Upgrade(sent)
@@ -382,17 +383,13 @@ impl<'c> Passage<'c> {
             return Err(Failure::BadAnswer("answer-early-upgrade"));
         }
         self.status = Some(head.status());
-        self.pass_head(cx, head, connection, &[])?;
+        self.pass_head(head, connection, &[])?;
         self.engine.inbox.push(rest);
         Ok(Finish::Tunnel)
     }
 
     /// 100 goes to a client that waits for it, once; every other interim answer is dropped.
-    fn pass_interim(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &ResponseHead<'_>,
-    ) -> Result<(), Failure> {
+    fn pass_interim(&mut self, head: &ResponseHead<'_>) -> Result<(), Failure> {
         self.interim += 1;
         if self.interim > MAX_INTERIM {
             return Err(Failure::BadAnswer("answer-interim"));
@@ -400,7 +397,7 @@ impl<'c> Passage<'c> {
         if head.status() == 100 && std::mem::take(&mut self.asked.expects_continue) {
             self.down_heads += wide(CONTINUE.len());
             self.down
-                .pass(cx, &mut self.client.socket, CONTINUE)
+                .pass(&self.client.socket, CONTINUE)
                 .map_err(|_| Failure::ClientGone)?;
         }
         Ok(())
@@ -408,7 +405,6 @@ impl<'c> Passage<'c> {
 
     fn pass_head(
         &mut self,
-        cx: &mut Context<'_>,
         head: &ResponseHead<'_>,
         connection: Connection<'_>,
         body: &[u8],
@@ -420,7 +416,7 @@ impl<'c> Passage<'c> {
             // One piece: copying a small answer costs less than a system call that gathers two.
             out.extend_from_slice(body);
             self.down
-                .pass(cx, &mut self.client.socket, out)
+                .pass(&self.client.socket, out)
                 .map_err(|_| Failure::ClientGone)
         })
     }

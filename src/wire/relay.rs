@@ -84,6 +84,14 @@ impl Flow {
         }
     }
 
+    /// Hands the sink what it takes of the pending bytes at once. That it fails is seen when the rest
+    /// is flushed.
+    pub fn begin(&mut self, sink: &Socket) {
+        let taken = sink.write_now(self.pending.bytes()).unwrap_or(0);
+        self.pending.consume(taken);
+        self.written += wide(taken);
+    }
+
     /// Hands everything pending to the sink.
     pub fn poll_flush(
         &mut self,
@@ -119,7 +127,7 @@ impl Flow {
             if !source.inbox.is_empty() {
                 let count = meter.take(source.inbox.bytes()).map_err(Broken::Framing)?;
                 let body = source.inbox.bytes().get(..count).unwrap_or_default();
-                self.pass(cx, sink, body)?;
+                self.pass(sink, body)?;
                 source.inbox.consume(count);
                 continue;
             }
@@ -145,7 +153,7 @@ impl Flow {
             ready!(self.poll_flush(cx, sink))?;
             if !source.inbox.is_empty() {
                 let early = std::mem::take(&mut source.inbox);
-                self.pass(cx, sink, early.bytes())?;
+                self.pass(sink, early.bytes())?;
                 continue;
             }
             if source.ended {
@@ -187,26 +195,17 @@ impl Flow {
                 None => (read, &[][..]),
             };
             source.inbox.push(beyond);
-            Poll::Ready(self.pass(cx, sink, body))
+            Poll::Ready(self.pass(sink, body))
         })
     }
 
-    /// Writes what the sink takes now and keeps the rest.
-    pub fn pass(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &mut Socket,
-        bytes: &[u8],
-    ) -> Result<(), Broken> {
+    /// Writes what the sink takes now and keeps the rest, which [`Flow::poll_flush`] waits for.
+    pub fn pass(&mut self, sink: &Socket, bytes: &[u8]) -> Result<(), Broken> {
         if bytes.is_empty() {
             return Ok(());
         }
         let taken = if self.pending.is_empty() {
-            match sink.poll_write(cx, bytes) {
-                Poll::Ready(Ok(count)) if count > 0 => count,
-                Poll::Ready(_) => return Err(Broken::Sink),
-                Poll::Pending => 0,
-            }
+            sink.write_now(bytes).map_err(|_| Broken::Sink)?
         } else {
             0
         };

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -44,7 +45,16 @@ impl Socket {
         })
     }
 
-    /// Writes what fits.
+    /// Writes what fits now, and waits for nothing: 0 when nothing does. A socket that was opened a
+    /// moment ago takes bytes before the event loop has heard of it.
+    pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        match send(self, bytes, SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN) => Ok(0),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Writes what fits, as soon as anything does.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_io(cx, Interest::WRITABLE, |fd| {
             let count = send(fd, bytes, SendFlags::NOSIGNAL)?;
