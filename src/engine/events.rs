@@ -86,14 +86,21 @@ enum Lapse {
 
 /// Tells the watcher what happens, for as long as it is polled.
 pub async fn follow(address: &Address, watcher: &(impl Watcher + Sync)) {
-    let mut retry = RETRY.0;
+    let (mut retry, mut told) = (RETRY.0, false);
     loop {
         let began = Instant::now();
         let Err(lapse) = watch(address, watcher).await;
         watcher.lapsed();
         tracing::debug!(docker = %address, %lapse, "the engine's events are not heard");
         if began.elapsed() > LASTING {
-            retry = RETRY.0;
+            (retry, told) = (RETRY.0, false);
+        } else if !told && !matches!(lapse, Lapse::Ask(AskError::Connect(_))) {
+            // An engine that comes back says nothing worth knowing; one that never tells does.
+            told = true;
+            tracing::warn!(
+                docker = %address, %lapse,
+                "the engine's events are not heard: every object is asked about, and `own` of a volume cannot be told"
+            );
         }
         sleep(retry).await;
         retry = (retry * 2).min(RETRY.1);
