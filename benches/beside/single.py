@@ -184,6 +184,34 @@ def threads(rig, binary, secs, rounds):
     return {what: {where: middle(rs) for where, rs in by.items()} for what, by in seen.items()}
 
 
+TARGETS = {"none": 'allow = ["GET /containers/{id}/json"]\n', "label": '[[rule]]\nallow = "GET /containers/{id}/json"\ntarget.label = "app=web"\n'}
+BY_NAME, BY_ID = "/v1.41/containers/web/json", "/v1.41/containers/" + "0123456789abcdef" * 4 + "/json"
+
+
+@guarded
+def targets(rig, binary, secs, rounds):
+    """What it costs that a rule is about certain objects: nothing asked, remembered, asked."""
+    for name, text in TARGETS.items():
+        policy = f"{rig.work}/target-{name}.toml"
+        with open(policy, "w") as out:
+            out.write(text)
+        PEERS["target-" + name] = gate(binary, policy=policy)
+        rig.start("target-" + name)
+    # The gate begins to listen to the engine's events, without which it remembers nothing.
+    time.sleep(1)
+    loads = {"a rule without a target": ("target-none", BY_NAME), "`target.label`, full id: remembered": ("target-label", BY_ID),
+             "`target.label`, name: asked": ("target-label", BY_NAME)}
+    seen = {}
+    for turn in range(rounds):
+        for what, (name, path) in (loads.items() if turn % 2 == 0 else list(loads.items())[::-1]):
+            for conns in (1, 64):
+                if rig.late(): break
+                r = rig.cell(name, requests(secs, conns, path), f"targets {conns}")
+                seen.setdefault(what, {}).setdefault(f"{conns} connection" + ("s" if conns > 1 else ""), []).append(r)
+    for name in TARGETS: rig.end("target-" + name)
+    return {what: {conns: middle(rs) for conns, rs in by.items()} for what, by in seen.items()}
+
+
 def middle(results):
     """Medians of what several runs measured; the error if none did."""
     good = [r for r in results if "error" not in r]

@@ -71,20 +71,22 @@ def single(figures):
     out = ""
     s = figures.get("start50")
     if s: out += "\n### Start to listening, 50 policies\n\n" + (f"FAIL: {s['error']}\n" if "error" in s else f"{s['ms']:.1f} ms (median of {s['runs']}; {s['ms_min']:.1f} to {s['ms_max']:.1f})\n")
-    if "threads" in figures: out += "\n### Threads\n" + threads(figures["threads"])
+    if "threads" in figures: out += "\n### Threads\n" + by_setting(figures["threads"])
+    if "targets" in figures: out += "\n### Rules about certain objects\n" + by_setting(figures["targets"])
     if "syscalls" in figures: out += "\n### System calls per request\n" + syscalls(figures["syscalls"])
     pure = figures.get("pure")
     if pure: out += "\n### The pure parts\n" + nanoseconds(pure)
     return out
 
 
-def threads(figures):
+def by_setting(figures):
+    """What was asked for down, in which setting across."""
     if "error" in figures: return f"\nFAIL: {figures['error']}\n"
     def figure(what, where):
         r = figures[what].get(where)
         if r is None: return None
         if "error" in r: return "FAIL"
-        if "rps" in r: return f"{r['rps'] / 1000:.1f}k/s, p99 {r['p99_us']:.0f} µs, CPU {r['cpu_us_per_req']:.2f} µs{wrong(r)}"
+        if "rps" in r: return f"{r['rps'] / 1000:.1f}k/s, p50 {r['p50_us']:.0f}, p99 {r['p99_us']:.0f} µs, CPU {r['cpu_us_per_req']:.2f} µs{wrong(r)}"
         return f"{r['mb_per_s']:.0f} MB/s, CPU {r['cpu_s_per_gib']:.2f} s/GiB"
     columns = [c for by in figures.values() for c in by]
     columns = [c for i, c in enumerate(columns) if c not in columns[:i]]
