@@ -101,10 +101,11 @@ def measure_single(rig, a, wanted, names, files):
         "streams9000": lambda: single.streams9000(rig, a.gate, files) if a.gate else None,
         "pure": lambda: single.pure(rig, a.micro) if a.micro else None,
         "syscalls": lambda: single.syscalls(rig, few, min(a.secs, .5)),
+        "profile": lambda: single.profile(rig, names[0], a.secs) if names and names[0] not in ("direct", "l4") else None,
         "threads": lambda: single.threads(rig, a.gate, secs, 1 if a.quick else min(3, a.rounds)) if a.gate else None,
         "targets": lambda: single.targets(rig, a.gate, secs, min(3, a.rounds)) if a.gate else None,
         "by_connections": lambda: curves.by_connections(rig, proxies, secs, min(2, a.rounds)),
-        "by_load": lambda: curves.by_load(rig, proxies, secs, min(2, a.rounds)),
+        "by_load": lambda: curves.by_load(rig, proxies, secs, min(3, a.rounds)),
     }
     found = {}
     for name, measure in todo.items():
@@ -171,7 +172,7 @@ def report(a, names, wanted, dead, raw, once, took, cut):
         part = lambda key, write: write(once[key]) if key in once else "Not measured in this run."
         page.write(PAGE, {"contract": f"{how}, {day}.\n\n{asked}", "machine": page.machine_lines(), "tables": all_of_it,
                           "threads": part("threads", tables.by_setting), "targets": part("targets", tables.by_setting), "pure": part("pure", tables.nanoseconds),
-                          "kernel": tables.in_kernel(median, rows), "syscalls": part("syscalls", tables.syscalls)}, pictures)
+                          "kernel": tables.in_kernel(median, rows), "syscalls": part("syscalls", tables.syscalls), "profile": part("profile", tables.profile)}, pictures)
         cpu = page.machine()["CPU"]
         page.refill(README, {"beside": f"Audit log on; {rounds} on {cpu}; where it is not a size, HAProxy is 1:\n\n{tables.beside(median, subject)}"})
         print(f"run.py: wrote docs/performance.md, {len(pictures)} pictures and the table of README.md", file=sys.stderr)

@@ -41,6 +41,6 @@ def scenarios(secs, gib):
 
 
 # What is measured once beside the rounds: `single.py` and `curves.py`.
-SINGLE = "start50 streams9000 binary pure syscalls threads targets".split()
+SINGLE = "start50 streams9000 binary pure syscalls profile threads targets".split()
 CURVES = "by_connections by_load".split()
 QUICK = "list_c1 list_c64 pin_c64 deny_c64 connreq_c10 list200k_c10 down up uplen hijack idle1000 start50 streams9000 binary syscalls".split()

@@ -1,5 +1,5 @@
 """What is measured once, beside the rounds. Each function returns a dict of figures, or {"error": why}."""
-import os, re, shutil, signal, statistics, struct, subprocess, tempfile, time
+import os, re, shutil, signal, statistics, struct, subprocess, tempfile, threading, time
 
 from .peers import PEERS, gate
 from .processes import accepts, memory, tree
@@ -160,6 +160,46 @@ def count_calls(rig, name, argv):
         if len(f) >= 5 and f[0].replace(".", "").isdigit() and f[-1] != "total":
             calls[f[-1]] = calls.get(f[-1], 0) + int(f[3]) / max(1, r["requests"])
     return {k: v for k, v in sorted(calls.items(), key=lambda kv: -kv[1]) if v >= 0.01}
+
+
+PARTS = {"wire": "`wire`: heads, framing, relaying", "proxy": "`proxy`: the journey of a call", "docker": "`docker`: what is asked", "policy": "`policy`, `judge`, `facts`: the decision",
+         "audit": "`audit`", "runtime": "tokio, with what is compiled into its tasks", "scan": "memchr and httparse", "std": "the standard library and others", "libc": "the C library: copies, memory, system calls' wrappers", "kernel": "the kernel"}
+
+
+def part_of(symbol, dso):
+    """The part that a sample belongs to, by the crate and module of its function."""
+    if "kernel" in dso or dso.endswith(".ko"): return "kernel"
+    path = symbol.lstrip("<&").removeprefix("dyn ")
+    if "::" not in path: return "libc"
+    crate, module = path.split("::")[0], path.split("::")[1].split("<")[0]
+    if crate == "quaygate": return {"judge": "policy", "facts": "policy"}.get(module, module if module in PARTS else "proxy")
+    return {"tokio": "runtime", "mio": "runtime", "memchr": "scan", "httparse": "scan"}.get(crate, "std")
+
+
+@guarded
+def profile(rig, name, secs):
+    """The share of each part in the proxy's CPU time, by perf's samples while load runs."""
+    if not shutil.which("perf"):
+        return {"error": "perf is not installed"}
+    found = {}
+    for what, argv in {"2 KiB list, 64 connections": requests(secs + 1.5, 64, LIST), "denial, 64 connections": requests(secs + 1.5, 64, DENY, "--expect", "403")}.items():
+        process, data = rig.start(name), rig.work + "/perf.data"
+        load = threading.Thread(target=rig.load, args=(process, argv, None, 30, False))
+        load.start()
+        time.sleep(0.5)
+        try:
+            subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "4999", "-o", data, "-p", str(process.pid), "--", "sleep", str(secs)],
+                           check=True, capture_output=True, text=True, timeout=30)
+        finally:
+            load.join()
+            rig.end(name)
+        text = subprocess.run(["perf", "script", "-i", data, "-F", "ip,sym,dso"], check=True, capture_output=True, text=True, timeout=60).stdout
+        counts = dict.fromkeys(PARTS, 0)
+        for row in re.findall(r"^\s*[0-9a-f]+ (.*) \((.*)\)$", text, re.M):
+            counts[part_of(*row)] += 1
+        if not sum(counts.values()): raise RuntimeError("perf took no samples")
+        found[what] = {part: 100 * n / sum(counts.values()) for part, n in counts.items()}
+    return found
 
 
 @guarded

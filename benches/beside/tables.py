@@ -1,4 +1,5 @@
 """What was measured, as Markdown."""
+from .single import PARTS
 
 
 def wrong(r):
@@ -74,6 +75,7 @@ def single(figures):
     if "threads" in figures: out += "\n### Threads\n" + by_setting(figures["threads"])
     if "targets" in figures: out += "\n### Rules about certain objects\n" + by_setting(figures["targets"])
     if "syscalls" in figures: out += "\n### System calls per request\n" + syscalls(figures["syscalls"])
+    if "profile" in figures: out += "\n### Where the CPU time goes\n" + profile(figures["profile"])
     pure = figures.get("pure")
     if pure: out += "\n### The pure parts\n" + nanoseconds(pure)
     return out
@@ -127,6 +129,14 @@ def beside(median, subject):
         else: words = [f"{v / found[1]:.2f}" if v and found[1] else "–" for v in found]
         out.append(f"| {what} | " + " | ".join(words) + " |")
     return "\n".join(out) + "\n"
+
+
+def profile(figures):
+    if "error" in figures: return f"\nNot measured: {figures['error']}\n"
+    figure = lambda part, what: f"{figures[what][part]:.1f} %"
+    text = table("", list(PARTS), list(figures), figure).replace("\n### \n", "")
+    for part, label in PARTS.items(): text = text.replace(f"| {part} |", f"| {label} |")
+    return text
 
 
 LABELS = {"head": "reading the head of a list request", "call": "its path and query",
