@@ -14,7 +14,6 @@ mod accept;
 mod asked;
 mod body;
 mod connection;
-mod departure;
 pub mod dial;
 mod entry;
 mod exchange;

@@ -44,9 +44,8 @@ pub(super) const KEPT_BODIES: usize = 4;
 /// more are closed without a word.
 pub(super) const STANDING: usize = 16;
 
-/// Descriptors of one connection: the client's, the engine's, and a second one of the client's while
-/// its leaving can only be seen from the side (see `departure`).
-const FILES_EACH: usize = 3;
+/// Descriptors of one connection: the client's and the engine's.
+const FILES_EACH: usize = 2;
 
 /// Descriptors that belong to no connection: the runtime, logs, our own questions.
 const OWN_FILES: usize = 32;
@@ -91,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn every_connection_may_take_three_descriptors() {
-        assert_eq!(room(1024, 1), (1024 - 32 - 17) / 3);
+    fn every_connection_takes_two_descriptors() {
+        assert_eq!(room(1024, 1), (1024 - 32 - 17) / 2);
         assert_eq!(room(10, 1), 0);
     }
 }

@@ -13,7 +13,6 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::asked::Asked;
-use super::departure::Departure;
 use super::forward::Outgoing;
 use super::held::Held;
 use super::made::Making;
@@ -101,7 +100,6 @@ pub(super) struct Passage<'c> {
     status: Option<u16>,
     interim: u8,
     scan: Scan,
-    departure: Option<Box<Departure>>,
     /// The place in memory of the body that is being sent.
     place: Option<OwnedSemaphorePermit>,
 }
@@ -154,7 +152,6 @@ impl<'c> Passage<'c> {
         up.pending
             .push(client.inbox.bytes().get(..early).unwrap_or_default());
         client.inbox.consume(early);
-        up.begin(&engine.socket);
         Ok(Self {
             client,
             engine,
@@ -171,7 +168,6 @@ impl<'c> Passage<'c> {
             status: None,
             interim: 0,
             scan: Scan::default(),
-            departure: None,
             place,
         })
     }
@@ -180,7 +176,6 @@ impl<'c> Passage<'c> {
     pub(super) fn redirect(&mut self, engine: End) {
         *self.engine = engine;
         self.up_state = Up::Sending;
-        self.up.begin(&self.engine.socket);
     }
 
     /// Runs until the answer is complete, a tunnel opens, or something breaks.
@@ -454,13 +449,11 @@ impl<'c> Passage<'c> {
         if reading {
             return Ok(());
         }
-        if self.departure.is_none() {
-            self.departure = Departure::of(&self.client.socket).ok().map(Box::new);
+        // Bytes that wait for the client fail when it is gone.
+        if self.down.pending.is_empty() && self.client.socket.poll_gone(cx).is_ready() {
+            return Err(Failure::ClientGone);
         }
-        match &self.departure {
-            Some(departure) if departure.poll(cx).is_ready() => Err(Failure::ClientGone),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// The client sends no more. If it still listens, the engine is told and decides what that

@@ -6,7 +6,6 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::departure::Departure;
 use crate::wire::relay::{Broken, End, Flow};
 
 /// Two directions of raw bytes.
@@ -16,7 +15,6 @@ pub(super) struct Tunnel<'c> {
     engine: &'c mut End,
     up: Direction,
     down: Direction,
-    departure: Option<Box<Departure>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +50,6 @@ impl<'c> Tunnel<'c> {
             engine,
             up,
             down,
-            departure: None,
         }
     }
 
@@ -124,16 +121,10 @@ impl<'c> Tunnel<'c> {
     /// While the client is not read (it ended, or the engine is slow), its leaving is seen here.
     fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let reading = !self.up.done && self.up.flow.pending.is_empty();
-        if reading {
-            self.departure = None;
+        // Bytes that wait for the client fail when it is gone.
+        if reading || !self.down.flow.pending.is_empty() {
             return Poll::Pending;
         }
-        if self.departure.is_none() {
-            self.departure = Departure::of(&self.client.socket).ok().map(Box::new);
-        }
-        match &self.departure {
-            Some(departure) => departure.poll(cx).map(|()| true),
-            None => Poll::Pending,
-        }
+        self.client.socket.poll_gone(cx).map(|()| true)
     }
 }

@@ -84,14 +84,6 @@ impl Flow {
         }
     }
 
-    /// Hands the sink what it takes of the pending bytes at once. That it fails is seen when the rest
-    /// is flushed.
-    pub fn begin(&mut self, sink: &Socket) {
-        let taken = sink.write_now(self.pending.bytes()).unwrap_or(0);
-        self.pending.consume(taken);
-        self.written += wide(taken);
-    }
-
     /// Hands everything pending to the sink.
     pub fn poll_flush(
         &mut self,

@@ -1,7 +1,7 @@
 //! One end of a connection: a Unix or TCP stream, polled directly.
 //!
 //! Polled rather than awaited, because one task watches both ends of an exchange at once, and
-//! because the loops here know what a system call left behind: see [`Socket::poll_io`].
+//! because the loop in `poll_io` knows what a system call left behind.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -45,8 +45,7 @@ impl Socket {
         })
     }
 
-    /// Writes what fits now, and waits for nothing: 0 when nothing does. A socket that was opened a
-    /// moment ago takes bytes before the event loop has heard of it.
+    /// Writes what fits now, and waits for nothing: 0 when nothing does.
     pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match send(self, bytes, SendFlags::NOSIGNAL) {
             Err(Errno::AGAIN) => Ok(0),
@@ -55,14 +54,42 @@ impl Socket {
     }
 
     /// Writes what fits, as soon as anything does.
+    ///
+    /// INVARIANT: whether the event loop calls the socket writable decides nothing here, only when to try
+    /// again; see [`Socket::poll_gone`].
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, Interest::WRITABLE, |fd| {
+        let written = self.poll_io(cx, Interest::WRITABLE, |fd| {
             let count = send(fd, bytes, SendFlags::NOSIGNAL)?;
             Ok(Moved {
                 count,
                 is_all: count == bytes.len(),
             })
-        })
+        });
+        match written {
+            // The task is woken by what happens from here on.
+            Poll::Pending => match self.write_now(bytes) {
+                Ok(0) => Poll::Pending,
+                written => Poll::Ready(written),
+            },
+            written @ Poll::Ready(_) => written,
+        }
+    }
+
+    /// Resolves when the peer has closed both directions, for a socket that is neither read from nor
+    /// waited for to be written to.
+    ///
+    /// The kernel reports that (`EPOLLHUP`), and the runtime folds it into a readiness to be written to
+    /// that is set already. So that readiness is cleared each time it proves to be nothing.
+    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        while ready!(self.poll_ready(cx, Interest::WRITABLE)).is_ok() {
+            if self.peer_is_gone() {
+                break;
+            }
+            // The runtime clears a readiness only when told that it led nowhere.
+            let _cleared =
+                self.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into()));
+        }
+        Poll::Ready(())
     }
 
     /// One system call when the socket is ready for it.
@@ -87,10 +114,7 @@ impl Socket {
                     Err(io::ErrorKind::WouldBlock.into())
                 }
             };
-            let tried = match self {
-                Self::Unix(stream) => stream.try_io(interest, once),
-                Self::Tcp(stream) => stream.try_io(interest, once),
-            };
+            let tried = self.try_io(interest, once);
             match (count, tried) {
                 (Some(count), _) => return Poll::Ready(Ok(count)),
                 (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
@@ -99,6 +123,13 @@ impl Socket {
                 // It was not ready after all.
                 (None, _) => {}
             }
+        }
+    }
+
+    fn try_io(&self, interest: Interest, once: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.try_io(interest, once),
+            Self::Tcp(stream) => stream.try_io(interest, once),
         }
     }
 

@@ -304,17 +304,17 @@ impl Drop for Poor {
 fn files_that_are_too_few_are_said_and_shared_out() {
     let docker = engine();
     let gate = Poor::start(&docker, 128);
-    // (128 - 32 for the process - 2 * 17 for the sockets) / 3 descriptors each.
+    // (128 - 32 for the process - 2 * 17 for the sockets) / 2 descriptors each.
     let said = gate.said();
     assert!(
-        said.contains("open files allow 20 connections")
-            && said.contains("no socket gets more than 10"),
+        said.contains("open files allow 31 connections")
+            && said.contains("no socket gets more than 15"),
         "{said}"
     );
 
     // One socket's clients take all they can get.
     let mut streams = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..15 {
         let mut client = gate.client("one");
         client.send("GET", "/events").read_head();
         streams.push(client);
@@ -327,8 +327,8 @@ fn files_that_are_too_few_are_said_and_shared_out() {
         refused.message()
     );
 
-    // The other's find their ten places all the same.
-    let mut others: Vec<_> = (0..10).map(|_| gate.client("other")).collect();
+    // The other's find their places all the same.
+    let mut others: Vec<_> = (0..15).map(|_| gate.client("other")).collect();
     for client in &mut others {
         assert_eq!(client.get("/version").status(), 200);
     }
