@@ -1,7 +1,7 @@
 //! The only buffers of the data path: borrowed from a per-thread pool while bytes are in hand,
 //! given back as soon as they are gone, so that an idle connection or a quiet stream holds none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// What one buffer holds. Large enough for every head that clients send in practice.
 pub const BUFFER: usize = 16 * 1024;
@@ -11,6 +11,13 @@ const SPARES: usize = 64;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// The size of all buffers of this thread that hold something.
+    static IN_HAND: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How much memory this thread's buffers take while something is in them.
+pub fn in_hand() -> usize {
+    IN_HAND.get()
 }
 
 /// Bytes in hand: read from a socket, not yet passed on. Empty costs nothing.
@@ -77,12 +84,12 @@ impl Buffer {
             self.store = take_store();
         }
         if self.store.len() - self.end < bytes.len() {
-            self.store.drain(..self.start);
+            self.store.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
             let needed = self.end + bytes.len();
             if self.store.len() < needed {
-                self.store.resize(needed, 0);
+                self.grow(needed);
             }
         }
         if let Some(room) = self.store.get_mut(self.end..self.end + bytes.len()) {
@@ -103,8 +110,13 @@ impl Buffer {
             self.start = 0;
         } else {
             let larger = (self.store.len() * 2).min(most.max(self.store.len() + 1));
-            self.store.resize(larger, 0);
+            self.grow(larger);
         }
+    }
+
+    fn grow(&mut self, length: usize) {
+        IN_HAND.set(IN_HAND.get() + (length - self.store.len()));
+        self.store.resize(length, 0);
     }
 
     fn settle(&mut self) {
@@ -123,6 +135,7 @@ impl Drop for Buffer {
 }
 
 fn take_store() -> Vec<u8> {
+    IN_HAND.set(IN_HAND.get() + BUFFER);
     POOL.try_with(|pool| pool.borrow_mut().pop())
         .ok()
         .flatten()
@@ -130,6 +143,8 @@ fn take_store() -> Vec<u8> {
 }
 
 fn give_back(store: Vec<u8>) {
+    // A buffer that ends on another thread than it began on was in nobody's hand here.
+    IN_HAND.set(IN_HAND.get().saturating_sub(store.len()));
     if store.len() != BUFFER {
         return;
     }
@@ -144,7 +159,7 @@ fn give_back(store: Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUFFER, Buffer};
+    use super::{BUFFER, Buffer, in_hand};
 
     fn read_into(buffer: &mut Buffer, bytes: &[u8], most: usize) {
         let room = buffer.room(most).unwrap();
@@ -185,6 +200,20 @@ mod tests {
         assert_eq!(read, 40_000);
         assert!(buffer.room(40_000).is_none());
         assert!(buffer.room(40_001).is_some());
+    }
+
+    #[test]
+    fn what_is_in_hand_is_counted_and_given_back() {
+        let before = in_hand();
+        let mut buffer = Buffer::default();
+        buffer.push(&[1; 10]);
+        assert_eq!(in_hand(), before + BUFFER);
+        buffer.push(&vec![2; 3 * BUFFER]);
+        assert_eq!(in_hand(), before + 3 * BUFFER + 10);
+        buffer.consume(3 * BUFFER);
+        assert_eq!(in_hand(), before + 3 * BUFFER + 10);
+        drop(buffer);
+        assert_eq!(in_hand(), before);
     }
 
     #[test]

@@ -2,22 +2,38 @@
 //! memory while nothing moves.
 //!
 //! Bytes are read into one scratch area per thread and written on in the same breath. Only what
-//! the other side does not take at once is kept, at most one scratch area full; until that is gone
-//! nothing more is read.
+//! the other side does not take at once is kept, at most one piece; until that is gone nothing more is
+//! read. Pieces are large while the thread holds little for slow readers, and small when it holds much.
 
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::buffer::Buffer;
+use super::buffer::{self, Buffer};
 use super::framing::{BadFraming, Meter};
 use super::socket::Socket;
 
-/// How much is moved at a time, and how much one direction may keep in hand for a slow reader.
-pub const SCRATCH: usize = 64 * 1024;
+/// How much is moved at a time: a bulk stream costs less in large pieces.
+const LARGE: usize = 128 * 1024;
+
+/// How much once [`PLENTY`] is in hand.
+const SMALL: usize = 64 * 1024;
+
+/// How much a thread holds for slow readers before it reads no more than [`SMALL`] for each of them.
+const PLENTY: usize = 8 * 1024 * 1024;
 
 thread_local! {
-    static AREA: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+    /// Pages that are never filled take no memory.
+    static AREA: RefCell<Box<[u8]>> = RefCell::new(vec![0; LARGE].into_boxed_slice());
+}
+
+/// How much one direction may take now, and keep if the other side does not take it.
+fn piece() -> usize {
+    if buffer::in_hand() < PLENTY {
+        LARGE
+    } else {
+        SMALL
+    }
 }
 
 /// One end of a connection and what was read from it too early.
@@ -164,7 +180,8 @@ impl Flow {
         sink: &mut Socket,
     ) -> Poll<Result<(), Broken>> {
         AREA.with_borrow_mut(|area| {
-            let count = match ready!(source.socket.poll_read(cx, area)) {
+            let room = area.get_mut(..piece()).unwrap_or_default();
+            let count = match ready!(source.socket.poll_read(cx, room)) {
                 Ok(0) => {
                     source.ended = true;
                     return Poll::Ready(Ok(()));
