@@ -305,7 +305,7 @@ impl Connection {
     pub(super) async fn answer(&mut self, refusal: &Refusal) -> bool {
         let engine = &self.serving.shared.engine;
         let mut out = Vec::with_capacity(512 + refusal.message.len());
-        let body = serde_json::json!({ "message": refusal.message }).to_string();
+        let body = in_json(&refusal.message);
         let api = engine.api().map(|api| api.to_string());
         let headers = [
             api.as_deref().map(|api| ("Api-Version", api)),
@@ -322,7 +322,7 @@ impl Connection {
             refusal.status,
             &headers,
             "application/json",
-            body.as_bytes(),
+            &body,
             connection,
             refusal.to_head,
         );
@@ -367,6 +367,19 @@ impl Connection {
             }
         }
     }
+}
+
+/// Docker's `{"message": …}`.
+fn in_json(message: &str) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Answer<'m> {
+        message: &'m str,
+    }
+    // Room for the quotes that hints escape.
+    let mut body = Vec::with_capacity(message.len() + 64);
+    // Writing text to memory cannot fail.
+    let _infallible = serde_json::to_writer(&mut body, &Answer { message });
+    body
 }
 
 fn is_out_of_files(error: &io::Error) -> bool {

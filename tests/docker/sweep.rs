@@ -2,19 +2,19 @@
 
 use crate::stage::{Gate, IMAGE, docker, engine, name};
 
-/// Makes containers and networks, and owns them.
+/// Makes containers, networks and volumes, and owns them.
 const MAKER: &str = r#"
 allow = [
   "GET /_ping", "GET /version", "GET /info", "GET /images/{name}/json", "POST /containers/create", "POST /containers/{id}/start",
-  "POST /networks/create",
+  "POST /networks/create", "POST /volumes/create",
 ]
 
 [[rule]]
-allow = "DELETE /containers/{id}"
+allow = ["DELETE /containers/{id}", "DELETE /volumes/{name}"]
 target.own = true
 "#;
 
-/// Removes the containers and networks of these names when the scene is over, however it ends.
+/// Removes the containers, networks and volumes of these names when the scene is over, however it ends.
 struct Cleared<'a>(&'a [(&'static str, &'a String)]);
 
 impl Drop for Cleared<'_> {
@@ -22,8 +22,8 @@ impl Drop for Cleared<'_> {
         for (_, name) in self.0 {
             docker(engine(), &["rm", "--force", "--volumes", name]);
         }
-        for (_, name) in self.0.iter().filter(|(kind, _)| *kind == "network") {
-            docker(engine(), &["network", "rm", name]);
+        for (kind, name) in self.0.iter().filter(|(kind, _)| *kind != "container") {
+            docker(engine(), &[kind, "rm", name]);
         }
     }
 }
@@ -53,15 +53,18 @@ fn what_was_made_through_a_socket_goes_and_nothing_else() {
     let named = |what: &str| format!("{base}-{what}");
     let (running, stopped, net) = (named("running"), named("stopped"), named("net"));
     let (theirs, their_net, beside) = (named("running-2"), named("net-2"), named("beside"));
+    let (data, their_data) = (named("data"), named("data-2"));
     let own = [
         ("container", &running),
         ("container", &stopped),
         ("network", &net),
+        ("volume", &data),
     ];
     let others = [
         ("container", &theirs),
         ("network", &their_net),
         ("container", &beside),
+        ("volume", &their_data),
     ];
     let all = [own, others].concat();
     let _cleared = Cleared(&all);
@@ -72,6 +75,10 @@ fn what_was_made_through_a_socket_goes_and_nothing_else() {
     docker(&scene, &run).ok();
     docker(&scene, &["create", "--name", &stopped, IMAGE, "true"]).ok();
     docker(&scene, &["network", "create", &net]).ok();
+    docker(&scene, &["volume", "create", &data]).ok();
+    docker(engine(), &["volume", "create", &their_data]).ok();
+    // To make what is there already makes nobody its owner.
+    docker(&scene, &["volume", "create", &their_data]).ok();
     docker(
         engine(),
         &["run", "-d", "--name", &theirs, IMAGE, "sleep", "600"],
@@ -93,14 +100,17 @@ fn what_was_made_through_a_socket_goes_and_nothing_else() {
         assert!(tried.contains(name.as_str()), "{tried}");
     }
     assert!(
-        tried.contains("2 containers, 1 network would go"),
+        tried.contains("2 containers, 1 network, 1 volume would go"),
         "{tried}"
     );
     assert_eq!(states(&all), before, "nothing has changed");
 
     let swept = gate.sweep("scene", &[]).ok();
-    assert!(swept.contains("removed 2 containers, 1 network"), "{swept}");
-    assert_eq!(states(&own), [None, None, None]);
+    assert!(
+        swept.contains("removed 2 containers, 1 network, 1 volume"),
+        "{swept}"
+    );
+    assert_eq!(states(&own), [None, None, None, None]);
     assert_eq!(state("volume", volume.trim()), None, "its anonymous volume");
     assert!(
         before.ends_with(&states(&others)),
