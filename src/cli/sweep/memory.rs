@@ -1,11 +1,14 @@
 //! What a gate wrote down of what was created through a socket: `container ID`, `network ID` or
-//! `volume NAME CREATED_AT`, a line each, and the same after `gone` for what is gone since. It is read here and never written: it belongs to the gate that
-//! may be running, which forgets what the engine says is gone.
+//! `volume NAME CREATED_AT`, a line each, and the same after `gone` for what is gone since. It is read
+//! here and never written: it belongs to the gate that may be running, which forgets what the engine says
+//! is gone.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+
+use crate::docker::operation::is_name;
 
 /// What was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,12 +68,6 @@ impl Memory {
 
 fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// moby `daemon/names/names.go`.
-fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(plain)
 }
 
 #[cfg(test)]
