@@ -1,5 +1,7 @@
 //! `quaygate sweep` at a real engine: what was made through a socket goes, and nothing else.
 
+use std::path::Path;
+
 use crate::stage::{Gate, IMAGE, docker, engine, name};
 
 /// Makes containers, networks and volumes, and owns them.
@@ -26,6 +28,23 @@ impl Drop for Cleared<'_> {
             docker(engine(), &[kind, "rm", name]);
         }
     }
+}
+
+/// A container that runs, one that does not, a network and a volume.
+fn make(through: &Path, [running, stopped, network, volume]: [&str; 4]) {
+    let run = [
+        "run", "-d", "--name", running, "-v", "/data", IMAGE, "sleep", "600",
+    ];
+    docker(through, &run).ok();
+    docker(through, &["create", "--name", stopped, IMAGE, "true"]).ok();
+    docker(through, &["network", "create", network]).ok();
+    docker(through, &["volume", "create", volume]).ok();
+}
+
+fn anonymous_volume(container: &str) -> String {
+    let name = "{{(index .Mounts 0).Name}}";
+    let told = docker(engine(), &["inspect", "--format", name, container]).ok();
+    told.trim().to_owned()
 }
 
 /// Whether the engine has an object, and in what state.
@@ -69,16 +88,7 @@ fn what_was_made_through_a_socket_goes_and_nothing_else() {
     let all = [own, others].concat();
     let _cleared = Cleared(&all);
 
-    let run = [
-        "run", "-d", "--name", &running, "-v", "/data", IMAGE, "sleep", "600",
-    ];
-    docker(&scene, &run).ok();
-    docker(&scene, &["create", "--name", &stopped, IMAGE, "true"]).ok();
-    docker(&scene, &["network", "create", &net]).ok();
-    docker(&scene, &["volume", "create", &data]).ok();
-    docker(engine(), &["volume", "create", &their_data]).ok();
-    // To make what is there already makes nobody its owner.
-    docker(&scene, &["volume", "create", &their_data]).ok();
+    make(&scene, [&running, &stopped, &net, &data]);
     docker(
         engine(),
         &["run", "-d", "--name", &theirs, IMAGE, "sleep", "600"],
@@ -86,13 +96,10 @@ fn what_was_made_through_a_socket_goes_and_nothing_else() {
     .ok();
     docker(engine(), &["network", "create", &their_net]).ok();
     docker(&other, &["create", "--name", &beside, IMAGE, "true"]).ok();
-    let anonymous = [
-        "inspect",
-        "--format",
-        "{{(index .Mounts 0).Name}}",
-        &running,
-    ];
-    let volume = docker(engine(), &anonymous).ok();
+    docker(engine(), &["volume", "create", &their_data]).ok();
+    // To make what is there already makes nobody its owner.
+    docker(&scene, &["volume", "create", &their_data]).ok();
+    let volume = anonymous_volume(&running);
 
     let before = states(&all);
     let tried = gate.sweep("scene", &["--dry-run"]).ok();
@@ -111,7 +118,7 @@ fn what_was_made_through_a_socket_goes_and_nothing_else() {
         "{swept}"
     );
     assert_eq!(states(&own), [None, None, None, None]);
-    assert_eq!(state("volume", volume.trim()), None, "its anonymous volume");
+    assert_eq!(state("volume", &volume), None, "its anonymous volume");
     assert!(
         before.ends_with(&states(&others)),
         "others are as they were"
