@@ -14,7 +14,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::Refusal;
 use super::plan::Plan;
@@ -217,19 +219,20 @@ fn log(console: Console, format: LogFormat) -> Result<(), Refusal> {
     let wanted = std::env::var("RUST_LOG")
         .ok()
         .filter(|text| !text.is_empty());
-    let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or("info")).map_err(|error| {
+    let wanted = wanted.as_deref().unwrap_or("info").parse();
+    let filter: Targets = wanted.map_err(|error| {
         Refusal::Usage(format!(
             "RUST_LOG cannot be read: {error}; say `info`, `debug` or `quaygate=debug`"
         ))
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(console.colour_err())
         .with_target(false);
+    let filtered = tracing_subscriber::registry().with(filter);
     let set = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => filtered.with(lines).try_init(),
+        LogFormat::Json => filtered.with(lines.json()).try_init(),
     };
     set.map_err(|error| Refusal::Machine(vec![format!("cannot start the log: {error}")]))
 }
