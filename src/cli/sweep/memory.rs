@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 use crate::docker::operation::is_name;
+use crate::engine::id;
 
 /// What was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,9 @@ impl Memory {
             let gone = line.strip_prefix("gone ");
             let words: Vec<&str> = gone.unwrap_or(line).split(' ').collect();
             let (kind, name, created) = match words[..] {
-                [kind @ ("container" | "network"), id] if is_id(id) => (kind, id, ""),
+                [kind @ ("container" | "network"), whole] if id::read(whole).is_some() => {
+                    (kind, whole, "")
+                }
                 ["volume", name, created] if is_name(name) => ("volume", name, created),
                 _ => continue,
             };
@@ -64,10 +67,6 @@ impl Memory {
     pub(super) fn len(&self) -> usize {
         self.containers.len() + self.networks.len() + self.volumes.len()
     }
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

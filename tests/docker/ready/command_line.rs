@@ -216,13 +216,13 @@ fn agents_run_code_in_sandboxes() {
         docker_with_input(&socket, &[&["exec"], arguments].concat(), input).ok()
     };
 
-    let bind = format!("--volume={place}:/work:ro");
+    let bind = format!("--volume={place}:/data:ro");
     let run = [&["run", "-d", "--name", &sandbox.0, &bind], &SANDBOX[..]].concat();
     docker(&socket, &run).ok();
     let listed = docker(&socket, &["ps", "-a", "--format", "{{.Names}}"]).ok();
     assert_eq!(listed, format!("{}\n", sandbox.0), "its own alone");
-    assert_eq!(enter(&[&sandbox.0, "cat", "/work/task"], b""), "a task");
-    let written = docker(&socket, &["exec", &sandbox.0, "sh", "-c", "echo >/work/x"]);
+    assert_eq!(enter(&[&sandbox.0, "cat", "/data/task"], b""), "a task");
+    let written = docker(&socket, &["exec", &sandbox.0, "sh", "-c", "echo >/data/x"]);
     assert!(written.err.contains("Read-only"), "{written:?}");
     assert_eq!(enter(&[&sandbox.0, "id", "-u"], b""), "1000\n");
     is_refused(&docker(&socket, &["exec", "--user=0", &sandbox.0, "id"]));
@@ -276,8 +276,8 @@ fn agents_get_no_sandbox_that_is_less_than_one() {
     for more in [
         "--privileged",
         "--volume=/:/host",
-        "--volume=/srv/sandbox:/work",
-        "--volume=/srv:/work:ro",
+        "--volume=/srv/sandbox:/data",
+        "--volume=/srv:/data:ro",
         "--cap-add=SYS_ADMIN",
         "--pid=host",
     ] {

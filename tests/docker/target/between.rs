@@ -97,6 +97,25 @@ const CALLS: [(&str, &str, &str); 5] = [
     ("DELETE", "", ""),
 ];
 
+/// What gives one container's name to another: the first is removed, or called otherwise.
+fn succession(
+    removed: bool,
+    first: &Still,
+    second: &Still,
+    taken: &str,
+) -> impl FnOnce() + Send + use<> {
+    let (first, second) = (first.id.clone(), second.id.clone());
+    let (taken, aside) = (taken.to_owned(), name("aside"));
+    move || {
+        if removed {
+            remove(&first);
+        } else {
+            rename(&first, &aside);
+        }
+        rename(&second, &taken);
+    }
+}
+
 #[test]
 #[ignore = "needs a Docker engine: scripts/test starts one"]
 fn a_container_that_takes_the_name_between_question_and_call_is_not_touched() {
@@ -108,16 +127,7 @@ fn a_container_that_takes_the_name_between_question_and_call_is_not_touched() {
                 let prize = name("prize");
                 let mine = bound.make(&gate, prize.clone());
                 let theirs = Still::make(name("theirs"), &[("mine", "no")]);
-                let ids = (mine.id.clone(), theirs.id.clone());
-                let (taken, aside) = (prize.clone(), name("aside"));
-                relay.before_the_next_change(move || {
-                    if removed {
-                        remove(&ids.0);
-                    } else {
-                        rename(&ids.0, &aside);
-                    }
-                    rename(&ids.1, &taken);
-                });
+                relay.before_the_next_change(succession(removed, &mine, &theirs, &prize));
                 let rest = rest.replace("{new}", &name("new"));
                 let target = format!("/containers/{prize}{rest}");
                 let (status, text) = Caller::at(&gate.socket()).call(method, &target, body);
@@ -167,16 +177,7 @@ fn a_container_that_takes_the_name_between_question_and_call_is_not_connected() 
         let prize = name("prize");
         let mine = Still::make(prize.clone(), &[("mine", "yes")]);
         let theirs = Still::make(name("theirs"), &[("mine", "no")]);
-        let ids = (mine.id.clone(), theirs.id.clone());
-        let (taken, aside) = (prize.clone(), name("aside"));
-        relay.before_the_next_change(move || {
-            if removed {
-                remove(&ids.0);
-            } else {
-                rename(&ids.0, &aside);
-            }
-            rename(&ids.1, &taken);
-        });
+        relay.before_the_next_change(succession(removed, &mine, &theirs, &prize));
         let target = format!("/networks/{}/connect", network.name);
         let body = json!({"Container": prize}).to_string();
         let (status, text) = Caller::at(&gate.socket()).call("POST", &target, &body);
