@@ -3,69 +3,81 @@
 //! INVARIANT: a line is visible ASCII and its newline, whatever the client sent: everything else is
 //! written as `\uXXXX`, so that a log on a terminal cannot be made to show something else.
 
-use std::io;
-use std::sync::Arc;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
+use serde::Serialize as _;
 use serde_json::ser::Formatter;
 
 use super::ledger::{Passed, Summed};
 use super::{Client, Ending, Record, Target, redact};
-use crate::docker::Operation;
 
 /// Appends the opening record of a call.
 pub(super) fn opening(record: &Record, out: &mut Vec<u8>) {
-    let mut line = Line::new("open", record.time, &record.policy);
-    line.describe(record);
-    line.append(out);
+    let mut line = Line::begin(out, "open", record.time);
+    line.call(record);
+    line.hint(record);
+    line.end();
 }
 
 /// Appends the final record of a call. Its time is when the call ended.
 pub(super) fn ending(record: &Record, ending: &Ending, out: &mut Vec<u8>) {
     let time = record.time.checked_add(ending.duration);
-    let mut line = Line::new("final", time.unwrap_or(record.time), &record.policy);
-    line.describe(record);
-    line.outcome = Some(ending.outcome.code());
-    line.status = ending.status;
-    line.bytes_up = Some(ending.bytes_up);
-    line.bytes_down = Some(ending.bytes_down);
-    line.duration_ms = Some(milliseconds(ending.duration));
-    line.append(out);
+    let mut line = Line::begin(out, "final", time.unwrap_or(record.time));
+    line.call(record);
+    line.word("outcome", ending.outcome.code());
+    if let Some(status) = ending.status {
+        line.number("status", status);
+    }
+    line.number("bytes_up", ending.bytes_up);
+    line.number("bytes_down", ending.bytes_down);
+    line.milliseconds("duration_ms", ending.duration);
+    line.hint(record);
+    line.end();
 }
 
 /// Appends the record of denials that were counted instead of written.
-pub(super) fn summed(policy: &Arc<str>, summed: &Summed, span: Span, out: &mut Vec<u8>) {
-    let client = Client {
-        uid: summed.uid,
-        ..Client::default()
-    };
-    let mut line = Line::new("summed", span.until, policy);
-    line.decision = Some(DENY);
-    line.reason = Some(summed.reason);
-    line.operation = summed.operation.map(Operation::name);
-    line.client = summed.uid.map(|_| Caller(&client));
+pub(super) fn summed(policy: &str, summed: &Summed, span: Span, out: &mut Vec<u8>) {
+    let mut line = Line::begin(out, "summed", span.until);
+    line.text("policy", policy, Record::MAX_TEXT);
+    line.word("decision", DENY);
+    line.word("reason", summed.reason);
+    if let Some(operation) = summed.operation {
+        line.word("operation", operation.name());
+    }
+    if let Some(uid) = summed.uid {
+        line.object("client", |client| client.number("uid", uid));
+    }
     line.count(summed.count, span);
-    line.append(out);
+    line.end();
 }
 
 /// Appends the record of allowed calls that were counted instead of written.
-pub(super) fn summary(policy: &Arc<str>, passed: &Passed, span: Span, out: &mut Vec<u8>) {
-    let mut line = Line::new("summary", span.until, policy);
-    line.decision = Some(ALLOW);
-    line.statuses = Some(Statuses(passed));
-    line.bytes_up = Some(passed.bytes_up);
-    line.bytes_down = Some(passed.bytes_down);
+pub(super) fn summary(policy: &str, passed: &Passed, span: Span, out: &mut Vec<u8>) {
+    let mut line = Line::begin(out, "summary", span.until);
+    line.text("policy", policy, Record::MAX_TEXT);
+    line.word("decision", ALLOW);
+    line.number("bytes_up", passed.bytes_up);
+    line.number("bytes_down", passed.bytes_down);
     line.count(passed.count(), span);
-    line.append(out);
+    // How many answers had a status of each class; classes without any are left out.
+    line.object("statuses", |statuses| {
+        for (class, count) in Passed::CLASSES.iter().zip(&passed.by_class) {
+            if *count > 0 {
+                statuses.number(class, *count);
+            }
+        }
+    });
+    line.end();
 }
 
 /// Appends the record of records that are missing because the queue was full.
-pub(super) fn dropped(policy: &Arc<str>, count: u64, span: Span, out: &mut Vec<u8>) {
-    let mut line = Line::new("dropped", span.until, policy);
+pub(super) fn dropped(policy: &str, count: u64, span: Span, out: &mut Vec<u8>) {
+    let mut line = Line::begin(out, "dropped", span.until);
+    line.text("policy", policy, Record::MAX_TEXT);
     line.count(count, span);
-    line.append(out);
+    line.end();
 }
 
 /// The time that a count is about.
@@ -75,259 +87,230 @@ pub(super) struct Span {
     pub(super) until: SystemTime,
 }
 
-/// The version of this schema. It changes when a field changes its meaning or goes; a new field
-/// does not change it.
-const SCHEMA: u8 = 1;
-
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
 
-/// The fields in the order they are written.
-#[derive(Serialize)]
+/// One line: an object whose members are written in the schema's order.
+///
+/// The road not taken is a struct that derives `Serialize`: it holds every field of every kind of record, and
+/// looks at each of them and escapes each of their names for every line, which takes three times as long.
 struct Line<'a> {
-    v: u8,
-    kind: &'static str,
-    time: Moment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
-    policy: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<Rule<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<&'static str>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    method: &'static str,
-    #[serde(skip_serializing_if = "Text::is_empty")]
-    path: Text<'a>,
-    #[serde(skip_serializing_if = "Query::is_empty")]
-    query: Query<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Object<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connected: Option<Object<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api_version: Option<Shown<crate::docker::ApiVersion>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<Caller<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes_up: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes_down: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statuses: Option<Statuses<'a>>,
+    out: &'a mut Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct Rule<'a> {
-    name: Text<'a>,
-    line: usize,
-}
-
-#[derive(Serialize)]
-struct Object<'a> {
-    id: Text<'a>,
-    #[serde(skip_serializing_if = "Text::is_empty")]
-    name: Text<'a>,
-}
-
+// What the fields are.
 impl<'a> Line<'a> {
-    fn new(kind: &'static str, time: SystemTime, policy: &'a str) -> Self {
-        Self {
-            v: SCHEMA,
-            kind,
-            time: Moment(time),
-            id: None,
-            policy,
-            decision: None,
-            rule: None,
-            reason: None,
-            operation: None,
-            method: "",
-            path: Text("", 0),
-            query: Query(""),
-            target: None,
-            connected: None,
-            api_version: None,
-            client: None,
-            outcome: None,
-            status: None,
-            bytes_up: None,
-            bytes_down: None,
-            duration_ms: None,
-            hint: None,
-            count: None,
-            since: None,
-            statuses: None,
-        }
+    /// The version of this schema comes first. It changes when a field changes its meaning or goes; a new
+    /// field does not change it.
+    fn begin(out: &'a mut Vec<u8>, kind: &'static str, time: SystemTime) -> Self {
+        out.extend_from_slice(br#"{"v":1"#);
+        let mut line = Self { out };
+        line.word("kind", kind);
+        line.moment("time", time);
+        line
     }
 
-    fn describe(&mut self, record: &'a Record) {
-        self.id = Some(record.id);
+    fn end(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+
+    /// What was asked, what was decided, and who asked.
+    fn call(&mut self, record: &Record) {
+        self.number("id", record.id);
+        self.text("policy", &record.policy, Record::MAX_TEXT);
         // What a rule allowed stays allowed when something later goes wrong; the outcome says so.
-        self.decision = Some(if record.rule.is_some() { ALLOW } else { DENY });
-        self.rule = record.rule.as_ref().map(|(name, line)| Rule {
-            name: Text(name, Record::MAX_TEXT),
-            line: *line,
-        });
-        self.reason = record.reason;
-        self.operation = record.operation.map(Operation::name);
-        self.method = record.method;
-        self.path = Text(&record.path, Record::MAX_PATH);
-        self.query = Query(&record.query);
-        let object = |target: &'a Target| Object {
-            id: Text(&target.id, Record::MAX_TEXT),
-            name: Text(&target.name, Record::MAX_TEXT),
-        };
-        self.target = record.target.as_deref().map(object);
-        self.connected = record.connected.as_deref().map(object);
-        self.api_version = record.api.map(Shown);
-        self.client = (*record.client != Client::default()).then_some(Caller(&record.client));
-        self.hint = record
-            .hint
-            .as_deref()
-            .map(|hint| Text(hint, Record::MAX_TEXT));
-    }
-
-    fn count(&mut self, count: u64, span: Span) {
-        self.count = Some(count);
-        self.since = Some(Moment(span.since));
-    }
-
-    fn append(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Ascii);
-        if self.serialize(&mut serializer).is_err() {
-            // No value above can fail to be written; should one ever, the record is still counted.
-            out.truncate(start);
-            out.extend_from_slice(br#"{"v":1,"kind":"dropped","count":1}"#);
+        self.word("decision", if record.rule.is_some() { ALLOW } else { DENY });
+        if let Some((name, line)) = &record.rule {
+            self.object("rule", |rule| {
+                rule.text("name", name, Record::MAX_TEXT);
+                rule.number("line", u64::try_from(*line).unwrap_or(u64::MAX));
+            });
         }
-        out.push(b'\n');
+        if let Some(reason) = record.reason {
+            self.word("reason", reason);
+        }
+        if let Some(operation) = record.operation {
+            self.word("operation", operation.name());
+        }
+        if !record.method.is_empty() {
+            self.word("method", record.method);
+        }
+        self.some_text("path", &record.path, Record::MAX_PATH);
+        if !record.query.is_empty() {
+            let query = redact::query(&record.query, Record::MAX_QUERY);
+            self.member("query");
+            self.string(&query);
+        }
+        self.target("target", record.target.as_deref());
+        self.target("connected", record.connected.as_deref());
+        if let Some(api) = record.api {
+            self.shown("api_version", api);
+        }
+        self.client(&record.client);
     }
-}
 
-/// A text of bounded length.
-struct Text<'a>(&'a str, usize);
-
-impl Text<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn target(&mut self, name: &'static str, target: Option<&Target>) {
+        if let Some(target) = target {
+            self.object(name, |object| {
+                object.text("id", &target.id, Record::MAX_TEXT);
+                object.some_text("name", &target.name, Record::MAX_TEXT);
+            });
+        }
     }
-}
 
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&redact::cut(self.0, self.1))
-    }
-}
-
-/// A query, masked and of bounded length.
-struct Query<'a>(&'a str);
-
-impl Query<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Query<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&redact::query(self.0, Record::MAX_QUERY))
-    }
-}
-
-/// What is written as it displays itself.
-struct Shown<T>(T);
-
-impl<T: std::fmt::Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-/// A point in time, RFC 3339 with milliseconds, UTC.
-struct Moment(SystemTime);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A clock that was never set, or is centuries off, must not cost the record.
-        let since_epoch = self
-            .0
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .min(END_OF_RFC3339);
-        serializer.collect_str(&humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch))
-    }
-}
-
-/// The last second of the year 9999, the last that RFC 3339 can write (RFC 3339, section 5.6).
-const END_OF_RFC3339: Duration = Duration::from_secs(253_402_300_799);
-
-/// The client's fields that are known.
-struct Caller<'a>(&'a Client);
-
-impl Serialize for Caller<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    /// The client's fields that are known.
+    fn client(&mut self, client: &Client) {
         let Client {
             pid,
             uid,
             gid,
             exe,
             container,
-        } = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(pid) = pid {
-            map.serialize_entry("pid", pid)?;
+        } = client;
+        if *client == Client::default() {
+            return;
         }
-        if let Some(uid) = uid {
-            map.serialize_entry("uid", uid)?;
-        }
-        if let Some(gid) = gid {
-            map.serialize_entry("gid", gid)?;
-        }
-        if let Some(exe) = exe {
-            map.serialize_entry("exe", &Text(exe, Record::MAX_TEXT))?;
-        }
-        if let Some(container) = container {
-            map.serialize_entry("container", &Text(container, Record::MAX_TEXT))?;
-        }
-        map.end()
-    }
-}
-
-/// How many answers had a status of each class; classes without any are left out.
-struct Statuses<'a>(&'a Passed);
-
-impl Serialize for Statuses<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (class, count) in Passed::CLASSES.iter().zip(&self.0.by_class) {
-            if *count > 0 {
-                map.serialize_entry(class, count)?;
+        self.object("client", |known| {
+            if let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) {
+                known.number("pid", pid);
             }
+            if let Some(uid) = uid {
+                known.number("uid", *uid);
+            }
+            if let Some(gid) = gid {
+                known.number("gid", *gid);
+            }
+            if let Some(exe) = exe {
+                known.text("exe", exe, Record::MAX_TEXT);
+            }
+            if let Some(container) = container {
+                known.text("container", container, Record::MAX_TEXT);
+            }
+        });
+    }
+
+    fn hint(&mut self, record: &Record) {
+        if let Some(hint) = &record.hint {
+            self.text("hint", hint, Record::MAX_TEXT);
         }
-        map.end()
+    }
+
+    fn count(&mut self, count: u64, span: Span) {
+        self.number("count", count);
+        self.moment("since", span.since);
     }
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+// How they are written.
+impl Line<'_> {
+    /// The name of the next member, which is one of ours and needs no escapes.
+    fn member(&mut self, name: &'static str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn object(&mut self, name: &'static str, members: impl FnOnce(&mut Self)) {
+        self.member(name);
+        self.out.push(b'{');
+        members(self);
+        self.out.push(b'}');
+    }
+
+    /// A word of ours, which needs no escapes.
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.member(name);
+        self.quoted(word);
+    }
+
+    /// A text of bounded length.
+    fn text(&mut self, name: &'static str, text: &str, limit: usize) {
+        self.member(name);
+        self.string(&redact::cut(text, limit));
+    }
+
+    /// The same, left out where there is none.
+    fn some_text(&mut self, name: &'static str, text: &str, limit: usize) {
+        if !text.is_empty() {
+            self.text(name, text, limit);
+        }
+    }
+
+    fn number(&mut self, name: &'static str, number: impl Into<u64>) {
+        self.member(name);
+        self.digits(number.into());
+    }
+
+    /// With microseconds.
+    fn milliseconds(&mut self, name: &'static str, duration: Duration) {
+        self.member(name);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.digits(micros / 1000);
+        // 1000 to 1999, of which the first digit becomes the point.
+        let point = self.out.len();
+        self.digits(1000 + micros % 1000);
+        if let Some(first) = self.out.get_mut(point) {
+            *first = b'.';
+        }
+    }
+
+    /// RFC 3339 with milliseconds, UTC.
+    fn moment(&mut self, name: &'static str, time: SystemTime) {
+        // A clock that was never set, or is centuries off, must not cost the record.
+        let since_epoch = time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .min(END_OF_RFC3339);
+        self.shown(
+            name,
+            humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch),
+        );
+    }
+
+    /// A value of ours as it displays itself, which needs no escapes.
+    fn shown(&mut self, name: &'static str, value: impl Display) {
+        self.member(name);
+        // Writing into a Vec cannot fail.
+        write!(self.out, "\"{value}\"").unwrap_or_default();
+    }
+
+    fn digits(&mut self, number: u64) {
+        let mut digits = itoa::Buffer::new();
+        self.out.extend_from_slice(digits.format(number).as_bytes());
+    }
+
+    fn quoted(&mut self, plain: &str) {
+        self.out.push(b'"');
+        self.out.extend_from_slice(plain.as_bytes());
+        self.out.push(b'"');
+    }
+
+    fn string(&mut self, text: &str) {
+        // All of them are looked at, so that the compiler can look at many at once.
+        let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
+        if plain {
+            return self.quoted(text);
+        }
+        let start = self.out.len();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *self.out, Ascii);
+        if text.serialize(&mut serializer).is_err() {
+            // Writing into a Vec does not fail; should it ever, the line is JSON all the same.
+            self.out.truncate(start);
+            self.quoted("");
+        }
+    }
 }
+
+/// Whether a byte stands for itself in a JSON string, and is visible ASCII or a blank.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// The last second of the year 9999, the last that RFC 3339 can write (RFC 3339, section 5.6).
+const END_OF_RFC3339: Duration = Duration::from_secs(253_402_300_799);
 
 /// JSON in which every character outside visible ASCII is escaped.
 struct Ascii;

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::audit::Outcome;
-use crate::docker::ApiVersion;
+use crate::docker::{ApiVersion, Operation};
 
 /// 2026-11-22T00:12:00.125Z
 fn moment() -> SystemTime {
@@ -99,7 +101,7 @@ fn a_denial_carries_its_reason_and_the_way_out() {
 
     insta::assert_snapshot!(
         line(|out| ending(&denied, &refused, out)),
-        @r#"{"v":1,"kind":"final","time":"2026-11-22T00:12:00.125Z","id":7,"policy":"ci","decision":"deny","reason":"no-rule","operation":"ContainerCreate","method":"POST","path":"/containers/create","outcome":"refused","status":403,"bytes_up":0,"bytes_down":0,"duration_ms":0.0,"hint":"allow = [\"POST /containers/create\"]"}"#
+        @r#"{"v":1,"kind":"final","time":"2026-11-22T00:12:00.125Z","id":7,"policy":"ci","decision":"deny","reason":"no-rule","operation":"ContainerCreate","method":"POST","path":"/containers/create","outcome":"refused","status":403,"bytes_up":0,"bytes_down":0,"duration_ms":0.000,"hint":"allow = [\"POST /containers/create\"]"}"#
     );
 }
 
@@ -130,7 +132,7 @@ fn a_malformed_request_has_nothing_that_was_not_read() {
 
     insta::assert_snapshot!(
         line(|out| ending(&malformed, &refused, out)),
-        @r#"{"v":1,"kind":"final","time":"2026-11-22T00:12:00.125Z","id":7,"policy":"ci","decision":"deny","reason":"bad-escape","client":{"uid":0,"gid":0},"outcome":"malformed","status":400,"bytes_up":0,"bytes_down":0,"duration_ms":0.0}"#
+        @r#"{"v":1,"kind":"final","time":"2026-11-22T00:12:00.125Z","id":7,"policy":"ci","decision":"deny","reason":"bad-escape","client":{"uid":0,"gid":0},"outcome":"malformed","status":400,"bytes_up":0,"bytes_down":0,"duration_ms":0.000}"#
     );
 }
 
@@ -144,7 +146,7 @@ fn counted_denials_say_of_what_and_since_when() {
     };
 
     insta::assert_snapshot!(
-        line(|out| summed(&"traefik".into(), &denials, span(), out)),
+        line(|out| summed("traefik", &denials, span(), out)),
         @r#"{"v":1,"kind":"summed","time":"2026-11-22T00:12:00.125Z","policy":"traefik","decision":"deny","reason":"no-rule","operation":"ContainerList","client":{"uid":1000},"count":4711,"since":"2026-11-22T00:11:50.125Z"}"#
     );
 }
@@ -158,7 +160,7 @@ fn passed_calls_are_summed_up_by_status() {
     };
 
     insta::assert_snapshot!(
-        line(|out| summary(&"traefik".into(), &passed, span(), out)),
+        line(|out| summary("traefik", &passed, span(), out)),
         @r#"{"v":1,"kind":"summary","time":"2026-11-22T00:12:00.125Z","policy":"traefik","decision":"allow","bytes_up":0,"bytes_down":123456,"count":104,"since":"2026-11-22T00:11:50.125Z","statuses":{"2xx":100,"4xx":3,"none":1}}"#
     );
 }
@@ -166,7 +168,7 @@ fn passed_calls_are_summed_up_by_status() {
 #[test]
 fn missing_records_are_counted() {
     insta::assert_snapshot!(
-        line(|out| dropped(&"traefik".into(), 12, span(), out)),
+        line(|out| dropped("traefik", 12, span(), out)),
         @r#"{"v":1,"kind":"dropped","time":"2026-11-22T00:12:00.125Z","policy":"traefik","count":12,"since":"2026-11-22T00:11:50.125Z"}"#
     );
 }
