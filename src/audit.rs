@@ -9,7 +9,7 @@
 //! * [`redact`]: what may never be written, and how it is masked
 //! * `render`: a record as one line of JSON
 //! * `ledger`: what is counted instead of written: floods of denials, plain reads
-//! * `queue`: [`Audit`], the handle that the request's path holds
+//! * `queue`: [`Audit`], the handle that the request's path holds; `page`: what waits in it
 //! * `output`: where lines go; `sink`: the one thread that formats and writes them
 //!
 //! Formatting and writing happen on a thread of their own, because a request must never wait for a
@@ -18,6 +18,7 @@
 
 mod ledger;
 mod output;
+mod page;
 mod queue;
 pub mod redact;
 mod render;
@@ -78,9 +79,10 @@ pub struct Client {
     pub container: Option<String>,
 }
 
-/// One call, as it is recorded when it opens.
+/// One call, as it is recorded when it opens. `T` is how its texts are held: by the record itself, or
+/// by whom they are borrowed from.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct Record<T = String> {
     /// Unique in this process.
     pub id: u64,
     /// When it was judged.
@@ -96,28 +98,28 @@ pub struct Record {
     /// The method, empty when malformed.
     pub method: &'static str,
     /// The canonical path without version, empty when malformed.
-    pub path: String,
+    pub path: T,
     /// The query as written; secret-bearing values are masked when it is rendered.
-    pub query: String,
+    pub query: T,
     /// The object that it was about, where the engine was asked.
-    pub target: Option<Box<Target>>,
+    pub target: Option<Target<T>>,
     /// The container that the body of a connect or disconnect named, where the engine was asked.
-    pub connected: Option<Box<Target>>,
+    pub connected: Option<Target<T>>,
     /// The version prefix.
     pub api: Option<ApiVersion>,
     /// Who.
     pub client: Arc<Client>,
     /// The lines that would allow it.
-    pub hint: Option<String>,
+    pub hint: Option<T>,
 }
 
 /// An object of the engine's, as a person and as the engine knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Target<T = String> {
     /// Its full id.
-    pub id: Box<str>,
+    pub id: T,
     /// Its own name, or the first of its tags; empty if it has none.
-    pub name: Box<str>,
+    pub name: T,
 }
 
 /// How a recorded call ended.
@@ -173,7 +175,7 @@ impl Record {
 
     /// Cuts what is longer than will be written, so that a full queue of hostile records has a
     /// bounded size. Costs two comparisons for an ordinary record.
-    fn bounded(mut self) -> Self {
+    fn bound(&mut self) {
         if self.path.len() > Self::MAX_PATH {
             self.path = redact::cut(&self.path, Self::MAX_PATH).into_owned();
         }
@@ -185,6 +187,38 @@ impl Record {
         {
             *hint = redact::cut(hint, Self::MAX_TEXT).into_owned();
         }
-        self
+    }
+}
+
+impl<T> Record<T> {
+    /// The same record, with its texts held in another way. Texts come in the order they are written.
+    fn map<U>(self, mut text: impl FnMut(T) -> U) -> Record<U> {
+        Record {
+            id: self.id,
+            time: self.time,
+            policy: self.policy,
+            rule: self.rule,
+            reason: self.reason,
+            operation: self.operation,
+            method: self.method,
+            path: text(self.path),
+            query: text(self.query),
+            target: self.target.map(|target| target.map(&mut text)),
+            connected: self.connected.map(|target| target.map(&mut text)),
+            api: self.api,
+            client: self.client,
+            hint: self.hint.map(text),
+        }
+    }
+}
+
+// === impl Target ===
+
+impl<T> Target<T> {
+    fn map<U>(self, mut text: impl FnMut(T) -> U) -> Target<U> {
+        Target {
+            id: text(self.id),
+            name: text(self.name),
+        }
     }
 }

@@ -14,8 +14,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::ledger::{Kind, Ledger};
+use super::page::Page;
 use super::{Ending, Keep, Record};
 use crate::docker::Operation;
 use crate::docker::operation::{Effect, Stream};
@@ -40,24 +40,17 @@ pub struct Audit {
     own: Option<(Arc<str>, Arc<Ledger>)>,
 }
 
-/// What waits for the writer's thread.
-#[derive(Debug)]
-pub(super) enum Item {
-    /// An opening record.
-    Opening(Record),
-    /// A final record.
-    Final(Record, Ending),
-}
-
 /// What handles and the writer's thread have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
     keep: Keep,
     rhythm: Rhythm,
     ids: AtomicU64,
-    /// `None`: nothing is recorded at all.
-    items: Option<Sender<Item>>,
-    /// Items in the queue, and places taken for items that are about to be.
+    /// What waits for the writer's thread; `None` when nothing is recorded, or nothing any more.
+    page: Mutex<Option<Page>>,
+    /// Nothing is recorded at all.
+    silent: bool,
+    /// Records in the queue, and places taken for records that are about to be.
     pub(super) depth: AtomicUsize,
     /// Opening records that still have a right to a final one.
     owed: AtomicUsize,
@@ -82,7 +75,8 @@ pub(super) struct Shared {
 /// The bounds and paces of the audit log; the tests have faster ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rhythm {
-    /// Items in the queue. A record takes about 300 bytes and at most 5 KiB: 2 to 40 MiB.
+    /// Records in the queue. One takes about 300 bytes and at most 5 KiB: 2 to 40 MiB, and as much
+    /// again for the room that growing buffers have to spare.
     pub(super) capacity: usize,
     /// How long an opening record waits for a place.
     pub(super) patience: Duration,
@@ -118,7 +112,7 @@ impl Default for Rhythm {
 impl Audit {
     /// A handle that records nothing and refuses nothing, for tests and demonstrations.
     pub fn silent() -> Self {
-        Self::on(Arc::new(Shared::new(Keep::None, Rhythm::default(), None)))
+        Self::on(Arc::new(Shared::silent()))
     }
 
     pub(super) fn on(shared: Arc<Shared>) -> Self {
@@ -161,7 +155,7 @@ impl Audit {
     /// a place.
     pub async fn open(&self, record: &Record) -> Result<(), Full> {
         let shared = &*self.shared;
-        if shared.items.is_none() {
+        if shared.silent {
             return Ok(());
         }
         if shared.failing.load(Ordering::SeqCst) {
@@ -172,16 +166,16 @@ impl Audit {
             // Boxed, because this future is part of every connection's and hardly ever waits.
             None => Box::pin(shared.wait_for_room()).await?,
         };
-        place.fill(Item::Opening(record.clone().bounded()))?;
+        place.fill(record.clone(), None)?;
         shared.owed.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
     /// The final record of a call that was opened, or of an allowed call that is kept. Never blocks
     /// (it is called from `Drop`).
-    pub fn close(&self, record: Record, ending: Ending) {
+    pub fn close(&self, record: Box<Record>, ending: Ending) {
         let shared = &*self.shared;
-        if shared.items.is_none() {
+        if shared.silent {
             return;
         }
         // INVARIANT: no more final records than opening ones pass a full queue, hence no more than
@@ -192,9 +186,7 @@ impl Audit {
             shared.plain_room()
         };
         if let Some(place) = shared.place(limit) {
-            place
-                .fill(Item::Final(record.bounded(), ending))
-                .unwrap_or_default();
+            place.fill(*record, Some(ending)).unwrap_or_default();
         } else {
             self.with_ledger(&record.policy, Ledger::drop_one);
             shared.announce(&shared.denials);
@@ -209,10 +201,10 @@ impl Audit {
         operation: Option<Operation>,
         reason: &'static str,
         uid: Option<u32>,
-        make: impl FnOnce() -> (Record, Ending),
+        make: impl FnOnce() -> (Box<Record>, Ending),
     ) {
         let shared = &*self.shared;
-        if shared.items.is_none() {
+        if shared.silent {
             return;
         }
         let kind = Kind {
@@ -228,16 +220,14 @@ impl Audit {
         }
         if let Some(place) = denied.full {
             let (record, ending) = make();
-            place
-                .fill(Item::Final(record.bounded(), ending))
-                .unwrap_or_default();
+            place.fill(*record, Some(ending)).unwrap_or_default();
         }
     }
 
     /// Counts an allowed call that is not recorded one by one, for the summary record.
     pub fn pass(&self, policy: &Arc<str>, status: Option<u16>, bytes_up: u64, bytes_down: u64) {
         let shared = &*self.shared;
-        if shared.items.is_none() {
+        if shared.silent {
             return;
         }
         self.with_ledger(policy, |ledger| ledger.pass(status, bytes_up, bytes_down));
@@ -277,12 +267,20 @@ fn is_eventful(operation: Option<Operation>) -> bool {
 // === impl Shared ===
 
 impl Shared {
-    pub(super) fn new(keep: Keep, rhythm: Rhythm, items: Option<Sender<Item>>) -> Self {
+    pub(super) fn silent() -> Self {
+        Self {
+            silent: true,
+            ..Self::new(Keep::None, Rhythm::default())
+        }
+    }
+
+    pub(super) fn new(keep: Keep, rhythm: Rhythm) -> Self {
         Self {
             keep,
             rhythm,
             ids: AtomicU64::new(1),
-            items,
+            page: Mutex::new(Some(Page::default())),
+            silent: false,
             depth: AtomicUsize::new(0),
             owed: AtomicUsize::new(0),
             room: Notify::new(),
@@ -296,6 +294,29 @@ impl Shared {
             thread: OnceLock::new(),
             ledgers: RwLock::default(),
         }
+    }
+
+    fn page(&self) -> MutexGuard<'_, Option<Page>> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the page that was filled, and leaves an empty one in its place.
+    pub(super) fn turn(&self, empty: &mut Page) {
+        if let Some(page) = self.page().as_mut() {
+            std::mem::swap(page, empty);
+        }
+    }
+
+    /// Gives back memory that a flood took.
+    pub(super) fn release(&self) {
+        if let Some(page) = self.page().as_mut() {
+            page.release();
+        }
+    }
+
+    /// No more records are taken; what waits is lost, and counted.
+    pub(super) fn shut(&self) -> usize {
+        self.page().take().map_or(0, |page| page.len())
     }
 
     pub(super) fn rhythm(&self) -> Rhythm {
@@ -435,11 +456,11 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// An error means that the log was finished before the gate was.
-    fn fill(self, item: Item) -> Result<(), Full> {
+    fn fill(self, mut record: Record, ending: Option<Ending>) -> Result<(), Full> {
         let shared = self.shared;
-        let items = shared.items.as_ref().ok_or(Full)?;
-        items.send(item).map_err(|_closed| Full)?;
-        // From here on the place is the item's; the writer's thread gives it back.
+        record.bound();
+        shared.page().as_mut().ok_or(Full)?.push(record, ending);
+        // From here on the place is the record's; the writer's thread gives it back.
         std::mem::forget(self);
         shared.wake();
         if shared.depth.load(Ordering::Relaxed) >= shared.capacity_in_a_hurry() {

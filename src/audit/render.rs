@@ -14,7 +14,7 @@ use super::ledger::{Passed, Summed};
 use super::{Client, Ending, Record, Target, redact};
 
 /// Appends the opening record of a call.
-pub(super) fn opening(record: &Record, out: &mut Vec<u8>) {
+pub(super) fn opening(record: &Record<&str>, out: &mut Vec<u8>) {
     let mut line = Line::begin(out, "open", record.time);
     line.call(record);
     line.hint(record);
@@ -22,7 +22,7 @@ pub(super) fn opening(record: &Record, out: &mut Vec<u8>) {
 }
 
 /// Appends the final record of a call. Its time is when the call ended.
-pub(super) fn ending(record: &Record, ending: &Ending, out: &mut Vec<u8>) {
+pub(super) fn ending(record: &Record<&str>, ending: &Ending, out: &mut Vec<u8>) {
     let time = record.time.checked_add(ending.duration);
     let mut line = Line::begin(out, "final", time.unwrap_or(record.time));
     line.call(record);
@@ -115,7 +115,7 @@ impl<'a> Line<'a> {
     }
 
     /// What was asked, what was decided, and who asked.
-    fn call(&mut self, record: &Record) {
+    fn call(&mut self, record: &Record<&str>) {
         self.number("id", record.id);
         self.text("policy", &record.policy, Record::MAX_TEXT);
         // What a rule allowed stays allowed when something later goes wrong; the outcome says so.
@@ -135,25 +135,25 @@ impl<'a> Line<'a> {
         if !record.method.is_empty() {
             self.word("method", record.method);
         }
-        self.some_text("path", &record.path, Record::MAX_PATH);
+        self.some_text("path", record.path, Record::MAX_PATH);
         if !record.query.is_empty() {
-            let query = redact::query(&record.query, Record::MAX_QUERY);
+            let query = redact::query(record.query, Record::MAX_QUERY);
             self.member("query");
             self.string(&query);
         }
-        self.target("target", record.target.as_deref());
-        self.target("connected", record.connected.as_deref());
+        self.target("target", record.target.as_ref());
+        self.target("connected", record.connected.as_ref());
         if let Some(api) = record.api {
             self.shown("api_version", api);
         }
         self.client(&record.client);
     }
 
-    fn target(&mut self, name: &'static str, target: Option<&Target>) {
+    fn target(&mut self, name: &'static str, target: Option<&Target<&str>>) {
         if let Some(target) = target {
             self.object(name, |object| {
-                object.text("id", &target.id, Record::MAX_TEXT);
-                object.some_text("name", &target.name, Record::MAX_TEXT);
+                object.text("id", target.id, Record::MAX_TEXT);
+                object.some_text("name", target.name, Record::MAX_TEXT);
             });
         }
     }
@@ -189,7 +189,7 @@ impl<'a> Line<'a> {
         });
     }
 
-    fn hint(&mut self, record: &Record) {
+    fn hint(&mut self, record: &Record<&str>) {
         if let Some(hint) = &record.hint {
             self.text("hint", hint, Record::MAX_TEXT);
         }
@@ -290,7 +290,9 @@ impl Line<'_> {
 
     fn string(&mut self, text: &str) {
         // All of them are looked at, so that the compiler can look at many at once.
-        let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
+        let plain = text
+            .bytes()
+            .fold(true, |plain, byte| plain & is_plain(byte));
         if plain {
             return self.quoted(text);
         }

@@ -12,7 +12,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::queue::{Audit, Item, Rhythm, Shared};
+use super::page::Page;
+use super::queue::{Audit, Rhythm, Shared};
 use super::{Keep, Output, render};
 
 /// The writing end of the audit trail. Everything is flushed when it is finished or dropped.
@@ -41,10 +42,9 @@ impl Audit {
         keep: Keep,
         rhythm: Rhythm,
     ) -> io::Result<(Self, Writer)> {
-        let (sender, items) = mpsc::channel();
-        let shared = Arc::new(Shared::new(keep, rhythm, Some(sender)));
+        let shared = Arc::new(Shared::new(keep, rhythm));
         let (alive, ended) = mpsc::channel();
-        let scribe = Scribe::new(Arc::clone(&shared), items, sink);
+        let scribe = Scribe::new(Arc::clone(&shared), sink);
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
@@ -89,7 +89,8 @@ impl Drop for Writer {
 /// The thread's own state.
 struct Scribe<S> {
     shared: Arc<Shared>,
-    items: Receiver<Item>,
+    /// What is being rendered.
+    page: Page,
     sink: S,
     /// Rendered lines that are not written yet, and how many of their bytes are.
     lines: Vec<u8>,
@@ -129,14 +130,14 @@ const KEPT: usize = 2 * BATCH;
 const SLOW: Duration = Duration::from_millis(10);
 
 impl<S: Write> Scribe<S> {
-    fn new(shared: Arc<Shared>, items: Receiver<Item>, sink: S) -> Self {
+    fn new(shared: Arc<Shared>, sink: S) -> Self {
         let idle = Alarm {
             due: None,
             since: SystemTime::now(),
         };
         Self {
             shared,
-            items,
+            page: Page::default(),
             sink,
             lines: Vec::new(),
             written: 0,
@@ -175,14 +176,17 @@ impl<S: Write> Scribe<S> {
             if progress != Progress::Done {
                 return (total, progress);
             }
+            if self.page.is_empty() {
+                self.page.clear();
+                self.shared.turn(&mut self.page);
+            }
             let mut taken = 0;
-            while self.lines.len() < BATCH {
-                match self.items.try_recv() {
-                    Ok(Item::Opening(record)) => render::opening(&record, &mut self.lines),
-                    Ok(Item::Final(record, ending)) => {
-                        render::ending(&record, &ending, &mut self.lines);
-                    }
-                    Err(_empty) => break,
+            while self.lines.len() < BATCH
+                && let Some((record, ending)) = self.page.next()
+            {
+                match ending {
+                    None => render::opening(&record, &mut self.lines),
+                    Some(ending) => render::ending(&record, &ending, &mut self.lines),
                 }
                 taken += 1;
             }
@@ -309,6 +313,8 @@ impl<S: Write> Scribe<S> {
 
     /// Sleeps until the next alarm or until woken; for ever when nothing happens.
     fn sleep(&mut self) {
+        self.page.release();
+        self.shared.release();
         let shared = &self.shared;
         shared.asleep.store(true, Ordering::SeqCst);
         let news = shared.depth.load(Ordering::SeqCst) > 0
@@ -330,7 +336,7 @@ impl<S: Write> Scribe<S> {
     }
 
     fn part(mut self) {
-        let lost = self.items.try_iter().count();
+        let lost = self.page.len() + self.shared.shut();
         if lost > 0 || self.written < self.lines.len() {
             tracing::error!(
                 records = lost,

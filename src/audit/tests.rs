@@ -33,8 +33,8 @@ fn policy() -> Arc<str> {
     "ci".into()
 }
 
-fn record(audit: &Audit, operation: Operation) -> Record {
-    Record {
+fn record(audit: &Audit, operation: Operation) -> Box<Record> {
+    Box::new(Record {
         id: audit.next_id(),
         time: SystemTime::now(),
         policy: policy(),
@@ -42,14 +42,14 @@ fn record(audit: &Audit, operation: Operation) -> Record {
         reason: None,
         operation: Some(operation),
         method: "POST",
-        path: "/somewhere".to_owned(),
+        path: "/somewhere".into(),
         query: String::new(),
         target: None,
         connected: None,
         api: None,
         client: Arc::default(),
         hint: None,
-    }
+    })
 }
 
 fn ending(outcome: Outcome) -> Ending {
@@ -80,18 +80,16 @@ fn refuse(audit: &Audit, uid: u32) -> bool {
     let mut made = false;
     audit.refuse(&policy(), Some(CHANGE), "no-rule", Some(uid), || {
         made = true;
-        let denied = Record {
-            rule: None,
-            reason: Some("no-rule"),
-            ..record(audit, CHANGE)
-        };
+        let mut denied = record(audit, CHANGE);
+        denied.rule = None;
+        denied.reason = Some("no-rule");
         (denied, ending(Outcome::Refused))
     });
     made
 }
 
 /// Fills the queue of a trail whose sink is shut: nothing comes out, and no plain record goes in.
-async fn fill(audit: &Audit) -> Vec<Record> {
+async fn fill(audit: &Audit) -> Vec<Box<Record>> {
     let mut opened = Vec::new();
     loop {
         let record = record(audit, CHANGE);
@@ -428,13 +426,13 @@ fn every_field_kind_and_outcome_is_documented() {
     let (audit, writer) = trail(&paper, Keep::All);
     let mut full = record(&audit, CHANGE);
     full.reason = Some("no-rule");
-    full.query = "name=x".to_owned();
+    full.query = "name=x".into();
     full.api = Some(ApiVersion::new(1, 41));
-    full.hint = Some("a line".to_owned());
-    full.target = Some(Box::new(Target {
-        id: "0".repeat(64).into(),
+    full.hint = Some("a line".into());
+    full.target = Some(Target {
+        id: "0".repeat(64),
         name: "web".into(),
-    }));
+    });
     full.client = Arc::new(Client {
         pid: Some(1),
         uid: Some(2),

@@ -13,7 +13,7 @@ use crate::audit::{Ending, Full, Outcome, Record};
 #[derive(Debug)]
 pub(super) struct Entry {
     serving: Arc<Serving>,
-    kept: Option<Box<(Record, Instant)>>,
+    kept: Option<(Box<Record>, Instant)>,
     outcome: Outcome,
     status: Option<u16>,
     bytes_up: u64,
@@ -22,8 +22,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// An entry for a call that is only counted, or, with a record, written in full.
-    pub(super) fn new(serving: Arc<Serving>, record: Option<Record>) -> Self {
-        let kept = record.map(|record| Box::new((record, Instant::now())));
+    pub(super) fn new(serving: Arc<Serving>, record: Option<Box<Record>>) -> Self {
+        let kept = record.map(|record| (record, Instant::now()));
         Self {
             serving,
             kept,
@@ -36,12 +36,12 @@ impl Entry {
 
     /// Writes the opening record; until it is accepted nothing may be forwarded.
     pub(super) async fn announce(&mut self) -> Result<(), Full> {
-        let Some(kept) = &mut self.kept else {
+        let Some((record, _)) = &mut self.kept else {
             return Ok(());
         };
-        let written = self.serving.audit.open(&kept.0).await;
+        let written = self.serving.audit.open(record).await;
         if written.is_err() {
-            kept.0.reason = Some("audit");
+            record.reason = Some("audit");
             self.end(Outcome::Internal, Some(503));
         }
         written
@@ -71,10 +71,9 @@ impl Drop for Entry {
             self.outcome = Outcome::Internal;
         }
         let Serving { audit, policy, .. } = &*self.serving;
-        let Some(kept) = self.kept.take() else {
+        let Some((record, started)) = self.kept.take() else {
             return audit.pass(policy.name(), self.status, self.bytes_up, self.bytes_down);
         };
-        let (record, started) = *kept;
         let ending = Ending {
             outcome: self.outcome,
             status: self.status,

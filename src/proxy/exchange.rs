@@ -159,8 +159,8 @@ impl Connection {
     }
 
     /// A record of what is asked, and by whom.
-    pub(super) fn asked(&mut self, call: Option<&Call<'_>>) -> Record {
-        Record {
+    pub(super) fn asked(&mut self, call: Option<&Call<'_>>) -> Box<Record> {
+        Box::new(Record {
             id: self.serving.audit.next_id(),
             time: Entry::now(),
             policy: Arc::clone(self.serving.policy.name()),
@@ -175,7 +175,7 @@ impl Connection {
             api: call.and_then(Call::version),
             client: self.identity(),
             hint: None,
-        }
+        })
     }
 }
 

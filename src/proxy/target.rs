@@ -276,15 +276,15 @@ impl Connection {
 
 impl Found {
     /// What an audit record says of it.
-    pub(super) fn named(&self) -> Option<Box<Target>> {
+    pub(super) fn named(&self) -> Option<Target> {
         let (Self::Object(object) | Self::Remembered(object)) = self else {
             return None;
         };
         let name = object.names.first().cloned();
-        Some(Box::new(Target {
-            id: object.id.clone(),
-            name: name.unwrap_or_default(),
-        }))
+        Some(Target {
+            id: object.id.to_string(),
+            name: name.unwrap_or_default().into(),
+        })
     }
 }
 

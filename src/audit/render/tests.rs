@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::audit::Outcome;
+use crate::audit::page::Page;
 use crate::docker::{ApiVersion, Operation};
 
 /// 2026-11-22T00:12:00.125Z
@@ -18,8 +19,8 @@ fn record() -> Record {
         reason: None,
         operation: Some(Operation::ContainerCreate),
         method: "POST",
-        path: "/containers/create".to_owned(),
-        query: "name=job-1".to_owned(),
+        path: "/containers/create".into(),
+        query: "name=job-1".into(),
         target: None,
         connected: None,
         api: Some(ApiVersion::new(1, 43)),
@@ -49,6 +50,19 @@ fn span() -> Span {
         since: moment() - Duration::from_secs(10),
         until: moment(),
     }
+}
+
+/// As it is written after it waited on a page.
+fn opening(record: &Record, out: &mut Vec<u8>) {
+    let mut page = Page::default();
+    page.push(record.clone(), None);
+    super::opening(&page.next().unwrap().0, out);
+}
+
+fn ending(record: &Record, ending: &Ending, out: &mut Vec<u8>) {
+    let mut page = Page::default();
+    page.push(record.clone(), Some(*ending));
+    super::ending(&page.next().unwrap().0, ending, out);
 }
 
 fn line(append: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -88,7 +102,7 @@ fn a_denial_carries_its_reason_and_the_way_out() {
         api: None,
         query: String::new(),
         client: Arc::default(),
-        hint: Some("allow = [\"POST /containers/create\"]".to_owned()),
+        hint: Some("allow = [\"POST /containers/create\"]".into()),
         ..record()
     };
     let refused = Ending {
@@ -176,7 +190,7 @@ fn missing_records_are_counted() {
 #[test]
 fn secrets_of_the_query_are_masked() {
     let build = Record {
-        query: "t=app&buildargs=%7B%22TOKEN%22%3A%22s3cret%22%7D".to_owned(),
+        query: "t=app&buildargs=%7B%22TOKEN%22%3A%22s3cret%22%7D".into(),
         ..record()
     };
 
@@ -189,8 +203,8 @@ fn secrets_of_the_query_are_masked() {
 fn nothing_of_a_request_reaches_a_terminal_raw() {
     let hostile = "a\x1b[2J\r\n\x7f\u{9b}2J\u{202e}\u{1f600}\"\\é\0";
     let record = Record {
-        path: hostile.to_owned(),
-        hint: Some(hostile.to_owned()),
+        path: hostile.into(),
+        hint: Some(hostile.into()),
         client: Arc::new(Client {
             exe: Some(hostile.to_owned()),
             ..Client::default()
@@ -210,9 +224,9 @@ fn nothing_of_a_request_reaches_a_terminal_raw() {
 fn a_line_has_a_bounded_length() {
     let long = "\u{1}".repeat(20_000);
     let record = Record {
-        path: long.clone(),
+        path: long.as_str().into(),
         query: format!("filters={}", "a".repeat(20_000)),
-        hint: Some(long.clone()),
+        hint: Some(long.as_str().into()),
         rule: Some((long.as_str().into(), 1)),
         client: Arc::new(Client {
             exe: Some(long.clone()),
@@ -236,7 +250,8 @@ fn a_record_is_cut_the_same_before_and_after_it_waits() {
         ..record()
     };
 
-    let waited = record.clone().bounded();
+    let mut waited = record.clone();
+    waited.bound();
 
     assert!(waited.path.len() + waited.query.len() < 4096);
     assert_eq!(
