@@ -13,11 +13,16 @@ use super::buffer::{self, Buffer};
 use super::framing::{BadFraming, Meter};
 use super::socket::Socket;
 
-/// How much is moved at a time: a bulk stream costs less in large pieces.
-const LARGE: usize = 128 * 1024;
+/// How much is moved at a time. A bulk stream costs less in large pieces, and in this one there is
+/// room for all that a Unix socket holds for its reader by default (`net.core.wmem_default`, 208 KiB).
+const LARGE: usize = 256 * 1024;
 
 /// How much once [`PLENTY`] is in hand.
 const SMALL: usize = 64 * 1024;
+
+/// A stream that has carried so much is a bulk stream: its sink is given room for a whole piece. Before
+/// that, it would cost two system calls and gain nothing.
+const BULK: u64 = 1024 * 1024;
 
 /// How much a thread holds for slow readers before it reads no more than [`SMALL`] for each of them.
 const PLENTY: usize = 8 * 1024 * 1024;
@@ -110,7 +115,7 @@ impl Flow {
             match ready!(sink.poll_write(cx, self.pending.bytes())) {
                 Ok(count) if count > 0 => {
                     self.pending.consume(count);
-                    self.written += wide(count);
+                    self.count(count, sink);
                 }
                 _ => return Poll::Ready(Err(Broken::Sink)),
             }
@@ -218,9 +223,17 @@ impl Flow {
         } else {
             0
         };
-        self.written += wide(taken);
+        self.count(taken, sink);
         self.pending.push(bytes.get(taken..).unwrap_or_default());
         Ok(())
+    }
+
+    fn count(&mut self, taken: usize, sink: &Socket) {
+        let before = self.written;
+        self.written += wide(taken);
+        if before < BULK && self.written >= BULK && piece() == LARGE {
+            sink.make_room(LARGE);
+        }
     }
 }
 
@@ -233,4 +246,43 @@ impl Default for Flow {
 /// A count of bytes as heads and the audit log want it.
 pub fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    use rustix::net::sockopt::socket_send_buffer_size;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_sink_of_a_bulk_stream_is_given_more_room() {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let sink = Socket::Unix(ours.try_into().unwrap());
+        let room = || socket_send_buffer_size(&sink).unwrap();
+        let before = room();
+        let mut flow = Flow::new();
+        let mut carry = |bytes: usize| {
+            let mut left = bytes;
+            while left > 0 {
+                let some = left.min(4096);
+                flow.pass(&sink, &[0; 4096][..some]).unwrap();
+                assert!(flow.pending.is_empty());
+                peer.read_exact(&mut [0; 4096][..some]).unwrap();
+                left -= some;
+            }
+        };
+
+        carry(1024 * 1024 - 1);
+        assert_eq!(room(), before);
+        carry(1);
+
+        // A machine may allow no more than its default, or have more by default.
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap();
+        let allowed = 2 * allowed.trim().parse::<usize>().unwrap().min(LARGE);
+        assert_eq!(room(), before.max(allowed));
+    }
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_send_buffer_size, socket_send_buffer_size};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -139,6 +140,20 @@ impl Socket {
             (Self::Unix(stream), false) => stream.poll_write_ready(cx),
             (Self::Tcp(stream), true) => stream.poll_read_ready(cx),
             (Self::Tcp(stream), false) => stream.poll_write_ready(cx),
+        }
+    }
+
+    /// Has the kernel take `size` bytes at once, as far as it allows (`net.core.wmem_max`): what it does
+    /// not take has to wait, and waiting is most of what a bulk stream costs. TCP finds its own size, and
+    /// stops looking for it when told one (tcp(7)).
+    pub fn make_room(&self, size: usize) {
+        if let Self::Unix(stream) = self {
+            // The kernel says twice what it was told, for its own bookkeeping (socket(7)).
+            let has = socket_send_buffer_size(stream).map_or(usize::MAX, |size| size / 2);
+            if has < size {
+                // As it was, it works just as well, and slower.
+                let _as_it_was = set_socket_send_buffer_size(stream, size);
+            }
         }
     }
 
