@@ -12,6 +12,8 @@ from beside.scenarios import CURVES, QUICK, SINGLE, scenarios
 from beside.single import middle
 
 TOP = os.path.dirname(HERE)
+# Where the proxy runs, and where stub and generator do.
+CORES = {"": None, "apart": ({1}, {0}), "one": ({0}, {0})}
 PAGE, README = TOP + "/docs/performance.md", TOP + "/README.md"
 
 
@@ -71,7 +73,7 @@ def measure_rounds(rig, names, wanted, rounds):
                 if s.kind == "idle":
                     keep(name, scenario, measure_idle(rig, name, s, scenario))
                     continue
-                pinned = ({1}, {0}) if s.pinned and len(ALL_CPUS) > 1 else None
+                pinned = CORES[s.cores] if len(ALL_CPUS) > 1 else None
                 keep(name, scenario, rig.cell(name, s.argv, f"r{turn + 1} {scenario}", pinned))
     return raw
 

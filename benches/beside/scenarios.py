@@ -8,7 +8,7 @@ LIST, PING, BIG, DENY = "/v1.41/containers/json", "/_ping", "/v1.41/containers/j
 class Scenario:
     argv: list
     rounds: int = 99        # at most; what the contract names is measured in every round
-    pinned: bool = False    # the proxy alone on CPU 1, stub and generator on CPU 0
+    cores: str = ""         # "apart": the proxy alone on CPU 1, stub and generator on CPU 0; "one": all of them on CPU 0
     denies: bool = False    # nothing to see where nothing is denied
     kind: str = "rps"
 
@@ -19,18 +19,21 @@ def requests(secs, conns, path, *more):
 
 def scenarios(secs, gib):
     r = lambda conns, path, *more, **kw: Scenario(requests(secs, conns, path, *more), **kw)
+    hijack = lambda echo, **kw: Scenario(["hijack", "--count", "20000", "--secs", str(max(secs, .5)), "--bytes", str(echo)], kind="hijack", **kw)
     size = int(gib * (1 << 30))
     return {
         "list_c1": r(1, LIST),
         "list_c64": r(64, LIST),
-        "pin_c64": r(64, LIST, pinned=True),
+        "pin_c64": r(64, LIST, cores="apart"),
+        "one_c1": r(1, LIST, cores="one"),
         "deny_c64": r(64, DENY, "--expect", "403", denies=True),
         "connreq_c10": r(10, PING, "--close"),
         "list200k_c10": r(10, BIG),
         "down": Scenario(["download", "--path", f"/v1.41/images/b{size}/get"], kind="bulk"),
         "up": Scenario(["upload", "--bytes", str(size)], kind="bulk"),
         "uplen": Scenario(["upload", "--bytes", str(size), "--len"], kind="bulk"),
-        "hijack": Scenario(["hijack", "--count", "20000", "--secs", str(max(secs, .5)), "--bytes", str(size // 4)], kind="hijack"),
+        "hijack": hijack(size // 4),
+        "one_hijack": hijack(1 << 20, cores="one"),
         "list_c10": r(10, LIST, rounds=1),
         "list_c256": r(256, LIST, rounds=1),
         "ping_c64": r(64, PING, rounds=1),
@@ -43,4 +46,4 @@ def scenarios(secs, gib):
 # What is measured once beside the rounds: `single.py` and `curves.py`.
 SINGLE = "start50 streams9000 binary pure syscalls profile threads targets".split()
 CURVES = "by_connections by_load".split()
-QUICK = "list_c1 list_c64 pin_c64 deny_c64 connreq_c10 list200k_c10 down up uplen hijack idle1000 start50 streams9000 binary syscalls".split()
+QUICK = "list_c1 one_c1 list_c64 pin_c64 deny_c64 connreq_c10 list200k_c10 down up uplen hijack one_hijack idle1000 start50 streams9000 binary syscalls".split()
