@@ -66,7 +66,7 @@ def measure_rounds(rig, names, wanted, rounds):
         for scenario, s in wanted.items():
             if turn >= s.rounds: continue
             who = list(names)
-            if scenario == "list_c64" and "quaygate" in names: who.insert(who.index("quaygate") + 1, "quaygate-all")
+            if scenario in ("list_c64", "pin_c64") and "quaygate" in names: who.insert(who.index("quaygate") + 1, "quaygate-all")
             for name in (who if turn % 2 == 0 else who[::-1]):
                 if s.denies and name in ("direct", "l4"): continue
                 if rig.late(): return raw
