@@ -26,7 +26,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use crate::docker::{ApiVersion, Operation};
@@ -77,6 +77,8 @@ pub struct Client {
     pub exe: Option<String>,
     /// The container's id from its cgroup.
     pub container: Option<String>,
+    /// All of that as it is written, once it was: a client has many records.
+    pub(crate) written: OnceLock<Box<str>>,
 }
 
 /// One call, as it is recorded when it opens. `T` is how its texts are held: by the record itself, or

@@ -3,6 +3,7 @@
 //! INVARIANT: a line is visible ASCII and its newline, whatever the client sent: everything else is
 //! written as `\uXXXX`, so that a log on a terminal cannot be made to show something else.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -160,33 +161,35 @@ impl<'a> Line<'a> {
 
     /// The client's fields that are known.
     fn client(&mut self, client: &Client) {
-        let Client {
-            pid,
-            uid,
-            gid,
-            exe,
-            container,
-        } = client;
-        if *client == Client::default() {
-            return;
-        }
-        self.object("client", |known| {
-            if let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) {
-                known.number("pid", pid);
-            }
-            if let Some(uid) = uid {
-                known.number("uid", *uid);
-            }
-            if let Some(gid) = gid {
-                known.number("gid", *gid);
-            }
-            if let Some(exe) = exe {
-                known.text("exe", exe, Record::MAX_TEXT);
-            }
-            if let Some(container) = container {
-                known.text("container", container, Record::MAX_TEXT);
-            }
+        let known = client.written.get_or_init(|| {
+            let mut members = Vec::new();
+            Line { out: &mut members }.caller(client);
+            // Visible ASCII, like every line.
+            String::from_utf8(members).unwrap_or_default().into()
         });
+        if !known.is_empty() {
+            self.object("client", |object| {
+                object.out.extend_from_slice(known.as_bytes());
+            });
+        }
+    }
+
+    fn caller(&mut self, client: &Client) {
+        if let Some(pid) = client.pid.and_then(|pid| u32::try_from(pid).ok()) {
+            self.number("pid", pid);
+        }
+        if let Some(uid) = client.uid {
+            self.number("uid", uid);
+        }
+        if let Some(gid) = client.gid {
+            self.number("gid", gid);
+        }
+        if let Some(exe) = &client.exe {
+            self.text("exe", exe, Record::MAX_TEXT);
+        }
+        if let Some(container) = &client.container {
+            self.text("container", container, Record::MAX_TEXT);
+        }
     }
 
     fn hint(&mut self, record: &Record<&str>) {
@@ -204,8 +207,9 @@ impl<'a> Line<'a> {
 // How they are written.
 impl Line<'_> {
     /// The name of the next member, which is one of ours and needs no escapes.
+    #[inline]
     fn member(&mut self, name: &'static str) {
-        if self.out.last() != Some(&b'{') {
+        if self.out.last().is_some_and(|last| *last != b'{') {
             self.out.push(b',');
         }
         self.out.push(b'"');
@@ -221,12 +225,14 @@ impl Line<'_> {
     }
 
     /// A word of ours, which needs no escapes.
+    #[inline]
     fn word(&mut self, name: &'static str, word: &'static str) {
         self.member(name);
-        self.quoted(word);
+        self.quoted(word.as_bytes());
     }
 
     /// A text of bounded length.
+    #[inline]
     fn text(&mut self, name: &'static str, text: &str, limit: usize) {
         self.member(name);
         self.string(&redact::cut(text, limit));
@@ -239,6 +245,7 @@ impl Line<'_> {
         }
     }
 
+    #[inline]
     fn number(&mut self, name: &'static str, number: impl Into<u64>) {
         self.member(name);
         self.digits(number.into());
@@ -264,10 +271,17 @@ impl Line<'_> {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .min(END_OF_RFC3339);
-        self.shown(
-            name,
-            humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch),
-        );
+        MOMENT.with_borrow_mut(|(millis, text)| {
+            if *millis != since_epoch.as_millis() {
+                *millis = since_epoch.as_millis();
+                text.clear();
+                let time = humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch);
+                // Writing into a Vec cannot fail.
+                write!(text, "{time}").unwrap_or_default();
+            }
+            self.member(name);
+            self.quoted(text);
+        });
     }
 
     /// A value of ours as it displays itself, which needs no escapes.
@@ -277,14 +291,16 @@ impl Line<'_> {
         write!(self.out, "\"{value}\"").unwrap_or_default();
     }
 
+    #[inline]
     fn digits(&mut self, number: u64) {
         let mut digits = itoa::Buffer::new();
         self.out.extend_from_slice(digits.format(number).as_bytes());
     }
 
-    fn quoted(&mut self, plain: &str) {
+    #[inline]
+    fn quoted(&mut self, plain: &[u8]) {
         self.out.push(b'"');
-        self.out.extend_from_slice(plain.as_bytes());
+        self.out.extend_from_slice(plain);
         self.out.push(b'"');
     }
 
@@ -294,14 +310,14 @@ impl Line<'_> {
             .bytes()
             .fold(true, |plain, byte| plain & is_plain(byte));
         if plain {
-            return self.quoted(text);
+            return self.quoted(text.as_bytes());
         }
         let start = self.out.len();
         let mut serializer = serde_json::Serializer::with_formatter(&mut *self.out, Ascii);
         if text.serialize(&mut serializer).is_err() {
             // Writing into a Vec does not fail; should it ever, the line is JSON all the same.
             self.out.truncate(start);
-            self.quoted("");
+            self.quoted(b"");
         }
     }
 }
@@ -309,6 +325,11 @@ impl Line<'_> {
 /// Whether a byte stands for itself in a JSON string, and is visible ASCII or a blank.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+thread_local! {
+    /// The millisecond that was written last, and how: a busy gate ends many calls in one.
+    static MOMENT: RefCell<(u128, Vec<u8>)> = const { RefCell::new((u128::MAX, Vec::new())) };
 }
 
 /// The last second of the year 9999, the last that RFC 3339 can write (RFC 3339, section 5.6).

@@ -439,6 +439,7 @@ fn every_field_kind_and_outcome_is_documented() {
         gid: Some(3),
         exe: Some("/bin/x".to_owned()),
         container: Some("0".repeat(64)),
+        ..Client::default()
     });
     runtime().block_on(audit.open(&full)).unwrap();
     audit.close(full, ending(Outcome::Complete));

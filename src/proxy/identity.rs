@@ -55,6 +55,7 @@ pub(crate) fn identify(caller: &Caller, accepted: Accepted) -> Client {
         gid: caller.gid,
         exe,
         container,
+        ..Client::default()
     }
 }
 

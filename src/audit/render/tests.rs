@@ -30,6 +30,7 @@ fn record() -> Record {
             gid: Some(998),
             exe: Some("/usr/bin/docker".to_owned()),
             container: Some("3f1c8a5d".repeat(8)),
+            ..Client::default()
         }),
         hint: None,
     }
