@@ -103,6 +103,7 @@ CONTRACT = [
     Metric("denial, record included (floods summed): CPU", lambda f: f.of(None, "deny_c64", CPU), **at_most(4, 2.6), unit=" µs"),
     Metric("denials per second", lambda f: f.of(None, "deny_c64", RPS) / 1e3, **at_least(180), unit="k", digits=0),
     Metric("connection per request: requests/s × haproxy-tuned1", lambda f: f.ratio("connreq_c10", RPS, H1), **at_least(.65, .85)),
+    Metric("and with the proxy alone on one core", lambda f: f.ratio("pin_connreq", RPS, H1), **at_least(.65, .85)),
     Metric("200 KiB list, CPU × haproxy-tuned1", lambda f: f.ratio("list200k_c10", CPU, H1), **at_most(.7, .5)),
     Metric("download, CPU s/GiB", lambda f: f.of(None, "down", GIB), **at_most(.22, .13)),
     Metric("download, CPU × haproxy-tuned1", lambda f: f.ratio("down", GIB, H1), **at_most(.75)),

@@ -28,6 +28,7 @@ def scenarios(secs, gib):
         "one_c1": r(1, LIST, cores="one"),
         "deny_c64": r(64, DENY, "--expect", "403", denies=True),
         "connreq_c10": r(10, PING, "--close"),
+        "pin_connreq": r(10, PING, "--close", cores="apart"),
         "list200k_c10": r(10, BIG),
         "down": Scenario(["download", "--path", f"/v1.41/images/b{size}/get"], kind="bulk"),
         "up": Scenario(["upload", "--bytes", str(size)], kind="bulk"),
@@ -46,4 +47,4 @@ def scenarios(secs, gib):
 # What is measured once beside the rounds: `single.py` and `curves.py`.
 SINGLE = "start50 streams9000 binary pure syscalls profile threads targets".split()
 CURVES = "by_connections by_load".split()
-QUICK = "list_c1 one_c1 list_c64 pin_c64 deny_c64 connreq_c10 list200k_c10 down up uplen hijack one_hijack idle1000 start50 streams9000 binary syscalls".split()
+QUICK = "list_c1 one_c1 list_c64 pin_c64 deny_c64 connreq_c10 pin_connreq list200k_c10 down up uplen hijack one_hijack idle1000 start50 streams9000 binary syscalls".split()
