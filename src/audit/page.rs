@@ -19,8 +19,11 @@ pub(super) struct Page {
     taken: usize,
 }
 
-/// As many records a page has room for while nothing happens, and as many bytes of text for each.
-const KEPT: usize = 64;
+/// As many records an empty page keeps room for while nothing happens,
+const IDLE: usize = 64;
+/// and as many while a gate is busy: what one turn of the thread takes as a rule.
+const BUSY: usize = 4096;
+/// The bytes of text that it keeps room for with each of them.
 const TEXT: usize = 64;
 
 /// The length of a text, in bytes.
@@ -55,20 +58,24 @@ impl Page {
         self.items.len()
     }
 
-    /// Makes an empty page ready for the next records.
+    /// Makes an empty page ready for the next records, and gives back what hostile ones made it grow to.
     pub(super) fn clear(&mut self) {
+        self.shrink(BUSY);
+    }
+
+    /// The same while nothing happens; a page on which something waits is left alone.
+    pub(super) fn release(&mut self) {
+        if self.items.is_empty() {
+            self.shrink(IDLE);
+        }
+    }
+
+    fn shrink(&mut self, records: usize) {
         self.items.clear();
         self.texts.clear();
         self.taken = 0;
-    }
-
-    /// Gives back what a flood has made the buffers of an empty page grow to.
-    pub(super) fn release(&mut self) {
-        if self.items.is_empty() {
-            self.clear();
-            self.items.shrink_to(KEPT);
-            self.texts.shrink_to(KEPT * TEXT);
-        }
+        self.items.shrink_to(records);
+        self.texts.shrink_to(records * TEXT);
     }
 }
 
@@ -137,8 +144,9 @@ mod tests {
         page.release();
         assert_eq!(page.len(), 10_000, "what waits is not touched");
         while page.next().is_some() {}
+        page.clear();
+        assert!(page.items.capacity() <= BUSY && page.texts.capacity() <= BUSY * TEXT);
         page.release();
-
-        assert!(page.items.capacity() <= KEPT && page.texts.capacity() <= KEPT * TEXT);
+        assert!(page.items.capacity() <= IDLE && page.texts.capacity() <= IDLE * TEXT);
     }
 }
