@@ -176,7 +176,7 @@ impl Record {
     pub const MAX_TEXT: usize = 1024;
 
     /// Cuts what is longer than will be written, so that a full queue of hostile records has a
-    /// bounded size. Costs two comparisons for an ordinary record.
+    /// bounded size. Costs three comparisons for an ordinary record.
     fn bound(&mut self) {
         if self.path.len() > Self::MAX_PATH {
             self.path = redact::cut(&self.path, Self::MAX_PATH).into_owned();

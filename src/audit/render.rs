@@ -40,8 +40,7 @@ pub(super) fn ending(record: &Record<&str>, ending: &Ending, out: &mut Vec<u8>) 
 
 /// Appends the record of denials that were counted instead of written.
 pub(super) fn summed(policy: &str, summed: &Summed, span: Span, out: &mut Vec<u8>) {
-    let mut line = Line::begin(out, "summed", span.until);
-    line.text("policy", policy, Record::MAX_TEXT);
+    let mut line = Line::counted(out, "summed", policy, span);
     line.word("decision", DENY);
     line.word("reason", summed.reason);
     if let Some(operation) = summed.operation {
@@ -56,8 +55,7 @@ pub(super) fn summed(policy: &str, summed: &Summed, span: Span, out: &mut Vec<u8
 
 /// Appends the record of allowed calls that were counted instead of written.
 pub(super) fn summary(policy: &str, passed: &Passed, span: Span, out: &mut Vec<u8>) {
-    let mut line = Line::begin(out, "summary", span.until);
-    line.text("policy", policy, Record::MAX_TEXT);
+    let mut line = Line::counted(out, "summary", policy, span);
     line.word("decision", ALLOW);
     line.number("bytes_up", passed.bytes_up);
     line.number("bytes_down", passed.bytes_down);
@@ -75,8 +73,7 @@ pub(super) fn summary(policy: &str, passed: &Passed, span: Span, out: &mut Vec<u
 
 /// Appends the record of records that are missing because the queue was full.
 pub(super) fn dropped(policy: &str, count: u64, span: Span, out: &mut Vec<u8>) {
-    let mut line = Line::begin(out, "dropped", span.until);
-    line.text("policy", policy, Record::MAX_TEXT);
+    let mut line = Line::counted(out, "dropped", policy, span);
     line.count(count, span);
     line.end();
 }
@@ -108,6 +105,13 @@ impl<'a> Line<'a> {
         let mut line = Self { out };
         line.word("kind", kind);
         line.moment("time", time);
+        line
+    }
+
+    /// The beginning of a record of what was counted.
+    fn counted(out: &'a mut Vec<u8>, kind: &'static str, policy: &str, span: Span) -> Self {
+        let mut line = Self::begin(out, kind, span.until);
+        line.text("policy", policy, Record::MAX_TEXT);
         line
     }
 
