@@ -8,6 +8,7 @@
 //! | `tunnel` | attach and exec carry bytes both ways, half-closes included |
 //! | `cli` | what the command line says, where, and with which exit code |
 //! | `limits` | heads, bodies, time and connections are bounded |
+//! | `threads` | threads share the work, and none has a timer to look after while nothing is to be done |
 //! | `audit` | every call leaves the record it owes |
 //! | `remembered` | what was asked is not asked again while the engine's events are heard, and what is gone is forgotten |
 //! | `replay` | every request that real clients were seen to send passes |
@@ -50,5 +51,6 @@ mod policies;
 mod remembered;
 mod replay;
 mod target;
+mod threads;
 mod tunnel;
 mod visible;

@@ -1,12 +1,13 @@
 //! Opening everything, running until a signal, closing everything.
 
 use std::fs::DirBuilder;
+use std::future::pending;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -90,13 +91,11 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
                 most_each: bounds.connections,
             },
         );
-        let listens = hangs_on_events(&posts, &state);
-        tokio::spawn(state.follow(docker));
-        if listens {
-            let shared = Arc::clone(&shared);
-            tokio::spawn(async move { shared.watch().await });
-        }
-        carry(doors, shared, settings.threads.get(), &mut signals).await
+        let watching = hangs_on_events(&posts, &state).then(|| Arc::clone(&shared));
+        let follower = Follower::start(docker, state, watching)?;
+        let ended = carry(doors, shared, settings.threads.get(), &mut signals).await;
+        follower.end();
+        ended
     });
     // The files go first: whoever starts next finds no trace of us.
     drop(socket_files);
@@ -109,6 +108,49 @@ fn hangs_on_events(posts: &[Post], state: &EngineState) -> bool {
     let mut policies = posts.iter().map(|post| &post.loaded.policy);
     let remembers = policies.any(|policy| policy.asks_targets() || policy.keeps_own());
     remembers || state.own_container().is_some()
+}
+
+/// Knows the engine's version, and what happens to its objects.
+///
+/// On a thread of its own: those that carry calls wait for nothing else then. Who has a timer to look after,
+/// however far off, has the kernel set and cancel it around every wait (some 2 µs on a virtual machine).
+struct Follower {
+    tell: watch::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Follower {
+    fn start(
+        docker: Address,
+        state: EngineState,
+        watching: Option<Arc<Shared>>,
+    ) -> io::Result<Self> {
+        let (tell, told) = watch::channel(());
+        let runtime = runtime()?;
+        let watch = async move {
+            match watching {
+                Some(shared) => shared.watch().await,
+                None => pending().await,
+            }
+        };
+        let follow = async move {
+            tokio::select! {
+                () = state.follow(docker) => {}
+                () = watch => {}
+                () = until_told(told) => {}
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("engine".into())
+            .spawn(move || runtime.block_on(follow))?;
+        Ok(Self { tell, thread })
+    }
+
+    fn end(self) {
+        drop(self.tell);
+        // A thread that panicked has said so.
+        let _ended = self.thread.join();
+    }
 }
 
 /// Goes on from what was created through the sockets of policies that care.

@@ -112,6 +112,21 @@ impl Gate {
         )
     }
 
+    /// What the kernel tells about each of the gate's threads: its name, and where.
+    pub(crate) fn threads(&self) -> Vec<(String, PathBuf)> {
+        let tasks = Path::new("/proc")
+            .join(self.child.id().to_string())
+            .join("task");
+        let mut threads: Vec<_> = fs::read_dir(tasks)
+            .unwrap()
+            .map(|task| task.unwrap().path())
+            .map(|task| (fs::read_to_string(task.join("comm")).unwrap(), task))
+            .map(|(name, task)| (name.trim().to_owned(), task))
+            .collect();
+        threads.sort();
+        threads
+    }
+
     /// Asks the gate to stop, as a supervisor does.
     pub(crate) fn terminate(&self) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
