@@ -33,7 +33,7 @@ use tokio::time::{sleep, timeout};
 use crate::docker::ApiVersion;
 use crate::proxy::dial::{Address, dial};
 use crate::proxy::listen::kernel_words;
-use crate::wire::socket::Socket;
+use crate::wire::socket::Stream;
 use own_container::OwnContainer;
 
 /// How long one question may take, connecting apart.
@@ -99,8 +99,8 @@ pub enum AskError {
 /// Dials the engine and asks for its version.
 pub async fn version(address: &Address) -> Result<EngineVersion, AskError> {
     match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => version_on(stream).await,
-        Socket::Tcp(stream) => version_on(stream).await,
+        Stream::Unix(stream) => version_on(stream).await,
+        Stream::Tcp(stream) => version_on(stream).await,
     }
 }
 
@@ -137,8 +137,8 @@ async fn question_within(
 ) -> Result<Answer, AskError> {
     let get = Method::GET;
     match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => within(deadline, converse(stream, get, target, most)).await,
-        Socket::Tcp(stream) => within(deadline, converse(stream, get, target, most)).await,
+        Stream::Unix(stream) => within(deadline, converse(stream, get, target, most)).await,
+        Stream::Tcp(stream) => within(deadline, converse(stream, get, target, most)).await,
     }
 }
 

@@ -289,6 +289,11 @@ impl Policy {
         self.unlisted.grants.iter().map(|grant| grant.rule)
     }
 
+    /// Whether it matters who calls.
+    pub fn asks_callers(&self) -> bool {
+        self.socket.peer_uids.is_some()
+    }
+
     /// A caller that `peers.uid` lets in, for judging calls of which the caller is not known.
     pub fn presumed_caller(&self) -> Caller {
         let allowed = self.socket.peer_uids.as_ref();

@@ -17,6 +17,7 @@ mod connection;
 pub mod dial;
 mod entry;
 mod exchange;
+mod finish;
 mod forward;
 mod held;
 pub(crate) mod identity;

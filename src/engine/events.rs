@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{AskError, DEADLINE, RETRY, question, request};
 use crate::docker::operation::ObjectKind;
 use crate::proxy::dial::{Address, dial};
-use crate::wire::socket::Socket;
+use crate::wire::socket::Stream;
 
 /// The longest line that is read. An event carries every label of its object.
 const LONGEST_LINE: usize = 4 * 1024 * 1024;
@@ -112,8 +112,8 @@ async fn watch(address: &Address, watcher: &(impl Watcher + Sync)) -> Result<Inf
     let since = now.as_deref().and_then(seconds).ok_or(Lapse::Timeless)?;
     let target = format!("/events?since={since}&filters={KINDS}");
     match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => listen(stream, &target, watcher).await,
-        Socket::Tcp(stream) => listen(stream, &target, watcher).await,
+        Stream::Unix(stream) => listen(stream, &target, watcher).await,
+        Stream::Tcp(stream) => listen(stream, &target, watcher).await,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Answer, AskError, LARGEST_ANSWER, converse, within};
 use crate::proxy::dial::{Address, dial};
-use crate::wire::socket::Socket;
+use crate::wire::socket::Stream;
 
 /// How long removing one object may take: a container may have gigabytes of files.
 const REMOVAL: Duration = Duration::from_secs(120);
@@ -169,10 +169,10 @@ async fn question(
     deadline: Duration,
 ) -> Result<Answer, AskError> {
     match dial(address).await.map_err(AskError::Connect)? {
-        Socket::Unix(stream) => {
+        Stream::Unix(stream) => {
             within(deadline, converse(stream, method, target, LARGEST_ANSWER)).await
         }
-        Socket::Tcp(stream) => {
+        Stream::Tcp(stream) => {
             within(deadline, converse(stream, method, target, LARGEST_ANSWER)).await
         }
     }

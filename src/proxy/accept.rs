@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::{UnixListener, UnixStream};
+use rustix::net::{SocketFlags, accept_with};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
@@ -14,7 +18,6 @@ use tokio::time::{sleep, timeout};
 use super::connection::{Connection, Serving};
 use super::seat::{Seat, Turns};
 use super::{Gate, Shared};
-use crate::facts::Caller;
 
 /// How long to wait after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -24,7 +27,7 @@ const IN_A_ROW: u8 = 16;
 
 /// Serves one gate until `ended` says so.
 pub(super) async fn serve(gate: Gate, shared: Arc<Shared>, mut ended: watch::Receiver<bool>) {
-    let listener = match UnixListener::from_std(gate.listener) {
+    let listener = match Listener::new(gate.listener) {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(policy = %gate.policy.name(), %error, "the socket cannot be served");
@@ -47,7 +50,7 @@ pub(super) async fn serve(gate: Gate, shared: Arc<Shared>, mut ended: watch::Rec
         }
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => door.admit(stream).await,
+                Ok(stream) => door.admit(stream).await,
                 Err(error) => door.no_accept(&error).await,
             },
             Some(left) = door.guests.join_next_with_id() => door.leave(left),
@@ -83,9 +86,8 @@ impl Door {
     }
 
     /// Gives a new connection a place, if need be that of the connection idle longest.
-    async fn admit(&mut self, stream: UnixStream) {
+    async fn admit(&mut self, stream: OwnedFd) {
         self.accept_failed = false;
-        let caller = identify(&stream);
         if self.serving.house.is_full(self.places) {
             // Who came or left in the same moment has not been run yet: a newcomer has not said
             // that it is idle, and a place not been given back. This also lets everybody else have
@@ -95,25 +97,21 @@ impl Door {
                 self.leave(left);
             }
             if self.serving.house.is_full(self.places) && !self.make_room() {
-                self.turn_away(stream, caller);
+                self.turn_away(stream);
                 return;
             }
         }
         self.crowded = false;
         let seat = Seat::new(Arc::clone(&self.turns), Arc::clone(&self.serving.house));
         let seat = Arc::new(seat);
-        let connection = Connection::new(
-            Arc::clone(&self.serving),
-            stream,
-            caller,
-            Some(Arc::clone(&seat)),
-        );
+        let connection =
+            Connection::new(Arc::clone(&self.serving), stream, Some(Arc::clone(&seat)));
         let handle = self.guests.spawn(connection.serve());
         self.seats.insert(handle.id(), (seat, handle));
     }
 
     /// Tells a client that there is no place, if there is room for that.
-    fn turn_away(&mut self, stream: UnixStream, caller: Caller) {
+    fn turn_away(&mut self, stream: OwnedFd) {
         if !std::mem::replace(&mut self.crowded, true) {
             tracing::warn!(
                 policy = %self.serving.policy.name(),
@@ -122,7 +120,7 @@ impl Door {
             );
         }
         if let Some(standing) = self.serving.house.stand() {
-            let connection = Connection::new(Arc::clone(&self.serving), stream, caller, None);
+            let connection = Connection::new(Arc::clone(&self.serving), stream, None);
             self.guests.spawn(async move {
                 connection.turn_away().await;
                 drop(standing);
@@ -199,15 +197,19 @@ impl Door {
     }
 }
 
-/// Who connected, as the kernel recorded it (`SO_PEERCRED`). A pid of 0 means: not visible from our
-/// pid namespace.
-fn identify(stream: &UnixStream) -> Caller {
-    stream.peer_cred().map_or_else(
-        |_| Caller::default(),
-        |peer| Caller {
-            uid: Some(peer.uid()),
-            gid: Some(peer.gid()),
-            pid: peer.pid().filter(|pid| *pid > 0),
-        },
-    )
+/// A listening socket whose connections are not known to the event loop yet (`wire::socket`), which those that
+/// tokio's own listener accepts are. It is waited for as a stream is: the kernel calls both readable when
+/// there is something to take.
+struct Listener(UnixStream);
+
+impl Listener {
+    fn new(listener: UnixListener) -> io::Result<Self> {
+        UnixStream::from_std(OwnedFd::from(listener).into()).map(Self)
+    }
+
+    async fn accept(&self) -> io::Result<OwnedFd> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let accept = || Ok(accept_with(&self.0, flags)?);
+        self.0.async_io(Interest::READABLE, accept).await
+    }
 }

@@ -1,11 +1,11 @@
 //! One client connection: request after request, each judged by itself.
 
 use std::future::poll_fn;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use tokio::net::UnixStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -38,7 +38,8 @@ pub(super) struct Serving {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) serving: Arc<Serving>,
-    pub(super) caller: Caller,
+    /// Who it is, as far as anybody asked.
+    caller: Option<Caller>,
     pub(super) client: End,
     pub(super) engine: Option<End>,
     accepted: Accepted,
@@ -57,16 +58,11 @@ impl Serving {
 }
 
 impl Connection {
-    pub(super) fn new(
-        serving: Arc<Serving>,
-        stream: UnixStream,
-        caller: Caller,
-        seat: Option<Arc<Seat>>,
-    ) -> Self {
+    pub(super) fn new(serving: Arc<Serving>, stream: OwnedFd, seat: Option<Arc<Seat>>) -> Self {
         Self {
             serving,
-            caller,
-            client: End::new(Socket::Unix(stream)),
+            caller: None,
+            client: End::new(Socket::fresh(stream)),
             engine: None,
             accepted: Accepted::now(),
             identity: None,
@@ -170,10 +166,26 @@ impl Connection {
         }
     }
 
+    /// Asks the kernel who connected. It recorded that when they did, and says the same at any time.
+    pub(super) fn know_caller(&mut self) -> &Caller {
+        self.caller
+            .get_or_insert_with(|| identity::caller(self.client.socket.peer()))
+    }
+
+    /// Who it is; nobody, if nobody asked.
+    pub(super) fn caller(&self) -> &Caller {
+        const UNASKED: &Caller = &Caller {
+            uid: None,
+            gid: None,
+            pid: None,
+        };
+        self.caller.as_ref().unwrap_or(UNASKED)
+    }
+
     /// Who this is, for a record; looked up once per connection.
     pub(super) fn identity(&mut self) -> Arc<Client> {
         let accepted = self.accepted;
-        let caller = self.caller;
+        let caller = *self.know_caller();
         Arc::clone(
             self.identity
                 .get_or_insert_with(|| Arc::new(identity::identify(&caller, accepted))),
@@ -203,22 +215,20 @@ fn pause(crumbs: u32) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
-
-    use tokio::net::UnixStream;
 
     use super::{Connection, Serving};
     use crate::audit::Audit;
     use crate::diag::Source;
     use crate::engine::EngineState;
-    use crate::facts::Caller;
     use crate::policy::Policy;
     use crate::proxy::Shared;
     use crate::proxy::dial::Address;
     use crate::proxy::limits::Limits;
 
-    #[tokio::test]
-    async fn a_connection_costs_less_than_two_kibibytes() {
+    #[test]
+    fn a_connection_costs_less_than_two_kibibytes() {
         let source = Source::new("test.toml", "allow = [\"GET /_ping\"]");
         let policy = Policy::parse("test", &source).unwrap().policy;
         let docker = Address::Unix("/nowhere".into());
@@ -236,7 +246,7 @@ mod tests {
         };
         let (_client, stream) = UnixStream::pair().unwrap();
 
-        let task = Connection::new(Arc::new(serving), stream, Caller::default(), None).serve();
+        let task = Connection::new(Arc::new(serving), stream.into(), None).serve();
 
         let size = size_of_val(&task);
         assert!(size < 2048, "{size} bytes per connection");

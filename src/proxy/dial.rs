@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::wire::socket::Socket;
+use crate::wire::socket::Stream;
 
 /// How long the engine may take to accept a connection.
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ impl fmt::Display for Address {
 }
 
 /// Opens a connection to Docker, within [`DIAL_DEADLINE`].
-pub async fn dial(address: &Address) -> io::Result<Socket> {
+pub async fn dial(address: &Address) -> io::Result<Stream> {
     let deadline = Instant::now() + DIAL_DEADLINE;
     timeout_at(deadline, connect(address))
         .await
@@ -57,13 +57,13 @@ fn notice_silence(stream: &TcpStream) -> io::Result<()> {
     clippy::disallowed_methods,
     reason = "this is the one door to Docker that clippy.toml speaks of"
 )]
-async fn connect(address: &Address) -> io::Result<Socket> {
+async fn connect(address: &Address) -> io::Result<Stream> {
     match address {
         Address::Tcp(authority) => {
             let stream = TcpStream::connect(authority).await?;
             stream.set_nodelay(true)?;
             notice_silence(&stream)?;
-            Ok(Socket::Tcp(stream))
+            Ok(Stream::Tcp(stream))
         }
         // A full backlog answers EAGAIN at once instead of waiting (unix(7)), so the waiting is ours.
         Address::Unix(path) => loop {
@@ -71,7 +71,7 @@ async fn connect(address: &Address) -> io::Result<Socket> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     sleep(BACKLOG_PAUSE).await;
                 }
-                connected => return connected.map(Socket::Unix),
+                connected => return connected.map(Stream::Unix),
             }
         },
     }

@@ -73,6 +73,9 @@ impl Connection {
             .push(buffer.bytes().get(length..).unwrap_or_default());
 
         let call = self.read_call(&head)?;
+        if self.serving.policy.asks_callers() {
+            self.know_caller();
+        }
         // Most calls hang on neither, and do not pay for the question.
         let mut findings = if self.may_ask(&call) {
             self.find(&call, &head).await?
@@ -133,7 +136,7 @@ impl Connection {
     ) -> Judge<'a> {
         let serving = &*self.serving;
         let engine = serving.shared.engine.api();
-        let judge = Judge::new(&serving.policy, &self.caller, call, engine).findings(findings);
+        let judge = Judge::new(&serving.policy, self.caller(), call, engine).findings(findings);
         match body {
             Some(body) => judge.body(body),
             None => judge,

@@ -11,8 +11,9 @@ use super::connection::{Connection, Serving};
 use super::dial::dial;
 use super::entry::Entry;
 use super::exchange::Next;
+use super::finish::{Failure, Finish, Stay};
 use super::made::Making;
-use super::passage::{Failure, Finish, Passage, Stay};
+use super::passage::Passage;
 use super::refuse::Refusal;
 use super::tunnel::Tunnel;
 use crate::audit::Outcome;
@@ -114,8 +115,8 @@ impl Connection {
         let mut finish = passage.run().await;
         if reused && finish == Err(Failure::EngineClosed { untouched: true }) {
             // It closed while nothing was on its way; a fresh connection can only help.
-            if let Ok(socket) = dial(&self.serving.shared.docker).await {
-                passage.redirect(End::new(socket));
+            if let Ok(stream) = dial(&self.serving.shared.docker).await {
+                passage.redirect(End::new(stream.into()));
                 finish = passage.run().await;
             }
         }
@@ -141,11 +142,14 @@ impl Connection {
 
     async fn reach_engine(&self, entry: &mut Entry) -> Result<End, Refusal> {
         let shared = Arc::clone(&self.serving.shared);
-        dial(&shared.docker).await.map(End::new).map_err(|error| {
-            shared.engine.doubt();
-            entry.end(Outcome::UpstreamError, Some(503));
-            Refusal::unreachable(&shared.docker, &error)
-        })
+        let dialled = dial(&shared.docker).await;
+        dialled
+            .map(|stream| End::new(stream.into()))
+            .map_err(|error| {
+                shared.engine.doubt();
+                entry.end(Outcome::UpstreamError, Some(503));
+                Refusal::unreachable(&shared.docker, &error)
+            })
     }
 
     async fn after_answer(&mut self, engine_stays: bool, client: Stay) -> Next {

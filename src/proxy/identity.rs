@@ -8,10 +8,12 @@
 //! else after it connected, and one that owns its cgroups may name them as it likes.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Once;
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::net::unix::UCred;
 
 use crate::audit::Client;
 use crate::facts::Caller;
@@ -35,6 +37,18 @@ impl Accepted {
                 .saturating_add(nanoseconds / (1_000_000_000 / TICKS_PER_SECOND)),
         }
     }
+}
+
+/// What the kernel says of a caller. A process id of 0 means: not visible from our pid namespace.
+pub(crate) fn caller(peer: io::Result<UCred>) -> Caller {
+    peer.map_or_else(
+        |_| Caller::default(),
+        |peer| Caller {
+            uid: Some(peer.uid()),
+            gid: Some(peer.gid()),
+            pid: peer.pid().filter(|pid| *pid > 0),
+        },
+    )
 }
 
 /// Looks up what can be seen of a caller. Costs some ten microseconds: ask once per connection.

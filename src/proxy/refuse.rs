@@ -269,7 +269,7 @@ impl Connection {
     ) {
         let serving = Arc::clone(&self.serving);
         let operation = call.and_then(Call::operation);
-        let uid = self.caller.uid;
+        let uid = self.know_caller().uid;
         serving
             .audit
             .refuse(serving.policy.name(), operation, code, uid, || {

@@ -62,6 +62,12 @@ impl End {
         }
     }
 
+    /// Whether all that has come is read, and used. Of a socket that the event loop knows, all is read as it
+    /// comes.
+    pub fn is_read(&self) -> bool {
+        self.inbox.is_empty() && !(self.socket.is_fresh() && self.socket.has_unread())
+    }
+
     /// Reads once into the inbox, up to `most` bytes in hand. `Ready(0)` is the end; `Pending` also
     /// when there is no room.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
@@ -256,13 +262,15 @@ mod tests {
     use rustix::net::sockopt::socket_send_buffer_size;
 
     use super::*;
+    use crate::wire::socket::Stream;
 
     #[tokio::test]
     async fn only_the_sink_of_a_bulk_stream_is_given_more_room() {
         let (ours, mut peer) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let sink = Socket::Unix(ours.try_into().unwrap());
-        let room = || socket_send_buffer_size(&sink).unwrap();
+        let sink = Socket::from(Stream::Unix(ours.try_into().unwrap()));
+        let ours = sink.fd().unwrap();
+        let room = || socket_send_buffer_size(ours).unwrap();
         let before = room();
         let mut flow = Flow::new();
         let mut carry = |bytes: usize| {

@@ -2,9 +2,12 @@
 //!
 //! Polled rather than awaited, because one task watches both ends of an exchange at once, and
 //! because the loop in `poll_io` knows what a system call left behind.
+//!
+//! The event loop is told of a fresh client only when there is something to wait for: a connection that is made
+//! for one request often has it in hand when it is accepted, and is done before anybody would have waited.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -12,29 +15,62 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_send_buffer_size, socket_send_buffer_size};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::Interest;
+use tokio::net::unix::UCred;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::buffer::Buffer;
 
-/// A connected stream.
+/// A connected stream that the event loop knows.
 #[derive(Debug)]
-pub enum Socket {
+pub enum Stream {
     /// A Unix stream: every client, and the engine as a rule.
     Unix(UnixStream),
     /// A TCP stream: an engine behind `--docker tcp://…`.
     Tcp(TcpStream),
 }
 
+/// A connected stream.
+#[derive(Debug)]
+pub struct Socket(State);
+
+#[derive(Debug)]
+enum State {
+    /// The event loop does not know it yet.
+    Fresh(OwnedFd),
+    Known(Stream),
+    /// The event loop would not have it.
+    Lost,
+}
+
 impl Socket {
+    /// A Unix stream that does not block and that the event loop does not know.
+    pub fn fresh(stream: OwnedFd) -> Self {
+        Self(State::Fresh(stream))
+    }
+
+    /// Whether the event loop does not know it yet.
+    pub fn is_fresh(&self) -> bool {
+        matches!(self.0, State::Fresh(_))
+    }
+
+    /// Who is at the other end of a Unix stream, as the kernel recorded it when that one connected
+    /// (`SO_PEERCRED`).
+    pub fn peer(&mut self) -> io::Result<UCred> {
+        match self.known()? {
+            Stream::Unix(stream) => stream.peer_cred(),
+            Stream::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Reads what is there; 0 is the end.
-    pub fn poll_read(&self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll_io(cx, Interest::READABLE, |fd| receive(fd, room))
     }
 
     /// The same into a buffer of which less than `most` bytes are in hand. Most polls find nothing,
     /// so memory is borrowed only when there is something to put into it.
     pub fn poll_fill(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         buffer: &mut Buffer,
         most: usize,
@@ -48,7 +84,7 @@ impl Socket {
 
     /// Writes what fits now, and waits for nothing: 0 when nothing does.
     pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        match send(self, bytes, SendFlags::NOSIGNAL) {
+        match send(self.fd()?, bytes, SendFlags::NOSIGNAL) {
             Err(Errno::AGAIN) => Ok(0),
             sent => Ok(sent?),
         }
@@ -58,7 +94,7 @@ impl Socket {
     ///
     /// INVARIANT: whether the event loop calls the socket writable decides nothing here, only when to try
     /// again; see [`Socket::poll_gone`].
-    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.poll_io(cx, Interest::WRITABLE, |fd| {
             let count = send(fd, bytes, SendFlags::NOSIGNAL)?;
             Ok(Moved {
@@ -81,14 +117,17 @@ impl Socket {
     ///
     /// The kernel reports that (`EPOLLHUP`), and the runtime folds it into a readiness to be written to
     /// that is set already. So that readiness is cleared each time it proves to be nothing.
-    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        while ready!(self.poll_ready(cx, Interest::WRITABLE)).is_ok() {
-            if self.peer_is_gone() {
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Ok(stream) = self.known() else {
+            return Poll::Ready(());
+        };
+        while ready!(stream.poll_ready(cx, Interest::WRITABLE)).is_ok() {
+            if is_gone(stream.as_fd()) {
                 break;
             }
             // The runtime clears a readiness only when told that it led nowhere.
             let _cleared =
-                self.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into()));
+                stream.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into()));
         }
         Poll::Ready(())
     }
@@ -98,16 +137,23 @@ impl Socket {
     /// A call that moved less than it could has left the socket drained, or full (epoll(7)): to take
     /// note of that spares the next call, which would only be told `EAGAIN`.
     fn poll_io(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         interest: Interest,
         mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<Moved>,
     ) -> Poll<io::Result<usize>> {
+        if let State::Fresh(fd) = &self.0 {
+            match call(fd.as_fd()) {
+                Err(Errno::AGAIN) => {}
+                moved => return Poll::Ready(Ok(moved?.count)),
+            }
+        }
+        let stream = self.known()?;
         loop {
-            ready!(self.poll_ready(cx, interest))?;
+            ready!(stream.poll_ready(cx, interest))?;
             let mut count = None;
             let once = || {
-                let moved = call(self.as_fd())?;
+                let moved = call(stream.as_fd())?;
                 count = Some(moved.count);
                 if moved.is_all || moved.count == 0 {
                     Ok(())
@@ -115,7 +161,7 @@ impl Socket {
                     Err(io::ErrorKind::WouldBlock.into())
                 }
             };
-            let tried = self.try_io(interest, once);
+            let tried = stream.try_io(interest, once);
             match (count, tried) {
                 (Some(count), _) => return Poll::Ready(Ok(count)),
                 (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
@@ -127,19 +173,24 @@ impl Socket {
         }
     }
 
-    fn try_io(&self, interest: Interest, once: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        match self {
-            Self::Unix(stream) => stream.try_io(interest, once),
-            Self::Tcp(stream) => stream.try_io(interest, once),
+    /// Has the event loop know it.
+    fn known(&mut self) -> io::Result<&Stream> {
+        if self.is_fresh()
+            && let State::Fresh(fd) = std::mem::replace(&mut self.0, State::Lost)
+        {
+            self.0 = State::Known(Stream::Unix(UnixStream::from_std(fd.into())?));
+        }
+        match &self.0 {
+            State::Known(stream) => Ok(stream),
+            State::Fresh(_) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
-    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
-        match (self, interest.is_readable()) {
-            (Self::Unix(stream), true) => stream.poll_read_ready(cx),
-            (Self::Unix(stream), false) => stream.poll_write_ready(cx),
-            (Self::Tcp(stream), true) => stream.poll_read_ready(cx),
-            (Self::Tcp(stream), false) => stream.poll_write_ready(cx),
+    pub(super) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        match &self.0 {
+            State::Fresh(fd) => Ok(fd.as_fd()),
+            State::Known(stream) => Ok(stream.as_fd()),
+            State::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -147,7 +198,7 @@ impl Socket {
     /// not take has to wait, and waiting is most of what a bulk stream costs. TCP finds its own size, and
     /// stops looking for it when told one (tcp(7)).
     pub fn make_room(&self, size: usize) {
-        if let Self::Unix(stream) = self {
+        if let State::Known(Stream::Unix(stream)) = &self.0 {
             // The kernel says twice what it was told, for its own bookkeeping (socket(7)).
             let has = socket_send_buffer_size(stream).map_or(usize::MAX, |size| size / 2);
             if has < size {
@@ -159,19 +210,31 @@ impl Socket {
 
     /// Tells the other side that nothing more will come. Failing means that it is gone already.
     pub fn shut_writing(&self) {
-        let _gone = rustix::net::shutdown(self, rustix::net::Shutdown::Write);
+        let _gone = self
+            .fd()
+            .map(|fd| rustix::net::shutdown(fd, rustix::net::Shutdown::Write));
     }
 
     /// After an end of file: whether the peer closed altogether (`POLLHUP`), or only stopped
     /// sending (`POLLRDHUP`) and still listens. Readiness alone cannot tell the two apart.
     pub fn peer_is_gone(&self) -> bool {
-        let mut fds = [PollFd::new(self, PollFlags::RDHUP)];
-        match poll(&mut fds, Some(&rustix::event::Timespec::default())) {
-            Ok(_) => fds
-                .iter()
-                .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)),
-            Err(_) => true,
-        }
+        self.fd().map_or(true, is_gone)
+    }
+
+    /// Whether something has come that was not read.
+    pub fn has_unread(&self) -> bool {
+        let peeked = self.fd().map(|fd| recv(fd, &mut [0; 1], RecvFlags::PEEK));
+        matches!(peeked, Ok(Ok((count, _))) if count > 0)
+    }
+}
+
+fn is_gone(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
+    match poll(&mut fds, Some(&rustix::event::Timespec::default())) {
+        Ok(_) => fds
+            .iter()
+            .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)),
+        Err(_) => true,
     }
 }
 
@@ -191,7 +254,31 @@ fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> rustix::io::Result<Moved> {
     })
 }
 
-impl AsFd for Socket {
+impl Stream {
+    fn try_io(&self, interest: Interest, once: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.try_io(interest, once),
+            Self::Tcp(stream) => stream.try_io(interest, once),
+        }
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        match (self, interest.is_readable()) {
+            (Self::Unix(stream), true) => stream.poll_read_ready(cx),
+            (Self::Unix(stream), false) => stream.poll_write_ready(cx),
+            (Self::Tcp(stream), true) => stream.poll_read_ready(cx),
+            (Self::Tcp(stream), false) => stream.poll_write_ready(cx),
+        }
+    }
+}
+
+impl From<Stream> for Socket {
+    fn from(stream: Stream) -> Self {
+        Self(State::Known(stream))
+    }
+}
+
+impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(stream) => stream.as_fd(),

@@ -1,6 +1,6 @@
 //! What is allowed reaches Docker unchanged in meaning, and so does the answer.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -218,6 +218,30 @@ fn client_that_asks_to_close_is_closed_after_its_answer() {
     assert_eq!(answer.text(), "[]");
     assert!(answer.head.connection("close"), "{:?}", answer.head);
     client.expect_closed();
+}
+
+#[test]
+fn what_a_client_sends_beyond_its_last_request_does_not_cut_the_answer() {
+    let (_docker, gate) = workshop_answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]");
+    // As long as a head may be, so that nothing beyond it is read together with it.
+    let start = format!("GET {LIST} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nPadding: ");
+    let padding = "p".repeat(16 * 1024 - start.len() - "\r\n\r\n".len());
+    let request = format!("{start}{padding}\r\n\r\n\r\n");
+
+    // Several at a time, so that answers come while the gate is busy with others.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let mut client = gate.client();
+                    let answer = client.send_raw(&request).read_response();
+                    assert_eq!(answer.text(), "[]");
+                    // Its end, and not a reset.
+                    assert_eq!(client.writer().read(&mut [0]).unwrap(), 0);
+                }
+            });
+        }
+    });
 }
 
 #[test]
