@@ -41,7 +41,7 @@ complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l audit -d 'Wher
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l audit-allowed -d 'Which allowed calls are recorded: all, changes (also streams and tunnels) or none; refusals always are' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l log -d 'How operational logs look, on standard error; RUST_LOG filters them' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
-complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l threads -d 'How many threads carry calls' -r
+complete -c quaygate -n "__fish_quaygate_using_subcommand run" -l threads -d 'How many threads carry calls; 2 by default, and 1 where there is one core' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l max-grade -d 'Say no to policies that are worse than this: `read-only`, `changes`, `powers` or `root`' -r
 complete -c quaygate -n "__fish_quaygate_using_subcommand check" -l format -d 'How the answer is written' -r -f -a "text\t'For people'

@@ -1,7 +1,7 @@
 //! The gate itself.
 //!
-//! The journey of a request, file by file: `accept` takes a connection and asks the kernel who is
-//! there; `connection` waits for a head; `exchange` carries the request from top to bottom –
+//! The journey of a request, file by file: `deal` takes in a connection and says which thread carries
+//! it; `accept` gives it a place; `connection` waits for a head; `exchange` carries the request from top to bottom –
 //! reading it (`wire::head`, `docker::call`), finding out what it is about (`target`), reading the
 //! body that the decision hangs on (`body`), judging it (`judge`), writing the audit record (`entry`),
 //! dialling Docker (`dial`) and moving bytes both ways (`forward`, `passage`, and `tunnel` after an
@@ -14,6 +14,7 @@ mod accept;
 mod asked;
 mod body;
 mod connection;
+mod deal;
 pub mod dial;
 mod entry;
 mod exchange;
@@ -44,6 +45,7 @@ use crate::audit::Audit;
 use crate::engine::EngineState;
 use crate::engine::cache::Cache;
 use crate::policy::Policy;
+use deal::{Arrivals, Load, deal};
 use dial::Address;
 use limits::Limits;
 use made::Made;
@@ -102,17 +104,47 @@ impl Shared {
     }
 }
 
-/// Serves every gate until `shutdown` completes, then lets calls in flight end within
-/// [`Limits::drain`]. Runs on the current thread's runtime; several threads may each run it with
-/// clones of the same listeners.
-pub async fn run(gates: Vec<Gate>, shared: Arc<Shared>, shutdown: impl Future<Output = ()>) {
-    let (ending, ended) = watch::channel(false);
-    let mut serving = JoinSet::new();
-    for gate in gates {
-        serving.spawn(accept::serve(gate, Arc::clone(&shared), ended.clone()));
+/// One thread's part in serving every gate.
+#[derive(Debug)]
+pub struct Part(Vec<(Arc<Policy>, Arrivals)>);
+
+/// Divides the work among so many threads, at least one. Whoever has the first part takes in the connections
+/// of all.
+pub fn divide(gates: Vec<Gate>, threads: usize) -> Vec<Part> {
+    let loads: Vec<_> = (0..threads.max(1)).map(|_| Load::default()).collect();
+    let mut parts: Vec<_> = loads.iter().map(|_| Part(Vec::new())).collect();
+    for Gate { policy, listener } in gates {
+        for (part, arrivals) in parts.iter_mut().zip(deal(listener, &loads)) {
+            part.0.push((Arc::clone(&policy), arrivals));
+        }
     }
-    shutdown.await;
-    shared.draining.store(true, Ordering::Relaxed);
-    let _nobody_serves = ending.send(true);
-    while serving.join_next().await.is_some() {}
+    parts
+}
+
+/// Serves every gate on the current thread's runtime alone.
+pub async fn run(gates: Vec<Gate>, shared: Arc<Shared>, shutdown: impl Future<Output = ()>) {
+    if let Some(all) = divide(gates, 1).pop() {
+        all.run(shared, shutdown).await;
+    }
+}
+
+impl Part {
+    /// Serves until `shutdown` completes, then lets calls in flight end within [`Limits::drain`]. Runs on the
+    /// current thread's runtime.
+    pub async fn run(self, shared: Arc<Shared>, shutdown: impl Future<Output = ()>) {
+        let (ending, ended) = watch::channel(false);
+        let mut serving = JoinSet::new();
+        for (policy, arrivals) in self.0 {
+            serving.spawn(accept::serve(
+                policy,
+                arrivals,
+                Arc::clone(&shared),
+                ended.clone(),
+            ));
+        }
+        shutdown.await;
+        shared.draining.store(true, Ordering::Relaxed);
+        let _nobody_serves = ending.send(true);
+        while serving.join_next().await.is_some() {}
+    }
 }

@@ -62,9 +62,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) log: Log,
 
-    /// How many threads carry calls
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(super) threads: u16,
+    /// How many threads carry calls; 2 by default, and 1 where there is one core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) threads: Option<u16>,
 }
 
 /// `--log`.

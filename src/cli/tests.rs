@@ -100,7 +100,7 @@ fn the_help_of_run() {
           --audit <OUTPUT>         Where audit records go: stdout, stderr or a file [default: stdout]
           --audit-allowed <WHICH>  Which allowed calls are recorded: all, changes (also streams and tunnels) or none; refusals always are [default: changes]
           --log <FORMAT>           How operational logs look, on standard error; RUST_LOG filters them [default: text] [possible values: text, json]
-          --threads <N>            How many threads carry calls [default: 1]
+          --threads <N>            How many threads carry calls; 2 by default, and 1 where there is one core
       -h, --help                   Print help (see more with '--help')
 
     A POLICY with a `/` or ending in `.toml` is a file or a directory of such files; any other word

@@ -1,7 +1,6 @@
 //! One client connection: request after request, each judged by itself.
 
 use std::future::poll_fn;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -11,6 +10,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Shared;
+use super::deal::{Burden, Newcomer};
 use super::exchange::Next;
 use super::identity::{self, Accepted};
 use super::refuse::Refusal;
@@ -45,6 +45,7 @@ pub(super) struct Connection {
     accepted: Accepted,
     identity: Option<Arc<Client>>,
     seat: Option<Arc<Seat>>,
+    _burden: Burden,
     /// How many pieces of the present request's head and body were no more than crumbs.
     crumbs: u32,
 }
@@ -58,15 +59,21 @@ impl Serving {
 }
 
 impl Connection {
-    pub(super) fn new(serving: Arc<Serving>, stream: OwnedFd, seat: Option<Arc<Seat>>) -> Self {
+    pub(super) fn new(serving: Arc<Serving>, newcomer: Newcomer, seat: Option<Arc<Seat>>) -> Self {
+        let Newcomer {
+            stream,
+            accepted,
+            burden,
+        } = newcomer;
         Self {
             serving,
             caller: None,
             client: End::new(Socket::fresh(stream)),
             engine: None,
-            accepted: Accepted::now(),
+            accepted,
             identity: None,
             seat,
+            _burden: burden,
             crumbs: 0,
         }
     }
@@ -224,7 +231,9 @@ mod tests {
     use crate::engine::EngineState;
     use crate::policy::Policy;
     use crate::proxy::Shared;
+    use crate::proxy::deal::Load;
     use crate::proxy::dial::Address;
+    use crate::proxy::identity::Accepted;
     use crate::proxy::limits::Limits;
 
     #[test]
@@ -245,8 +254,9 @@ mod tests {
             house: Arc::default(),
         };
         let (_client, stream) = UnixStream::pair().unwrap();
+        let newcomer = Load::default().burden(stream.into(), Accepted::now());
 
-        let task = Connection::new(Arc::new(serving), stream.into(), None).serve();
+        let task = Connection::new(Arc::new(serving), newcomer, None).serve();
 
         let size = size_of_val(&task);
         assert!(size < 2048, "{size} bytes per connection");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{self, AbortHandle};
 
 use super::limits::{KEPT_BODIES, STANDING};
 use super::made::{Made, Making};
@@ -30,22 +31,21 @@ pub(super) struct House {
     bodies: Arc<Semaphore>,
     /// What was made through the socket.
     made: Mutex<Made>,
+    /// Who sits where, on any thread.
+    seats: Mutex<HashMap<task::Id, (Arc<Seat>, AbortHandle)>>,
+    /// How often a connection fell idle, so that "idle longest" is "idle since the smallest number".
+    turns: AtomicU64,
 }
 
 /// One of the house's places, given back when dropped.
 #[derive(Debug)]
 struct Place(Arc<House>);
 
-/// Counts moments of idleness, so that "idle longest" is "idle since the smallest number".
-#[derive(Debug, Default)]
-pub(super) struct Turns(AtomicU64);
-
 /// One connection's place.
 #[derive(Debug)]
 pub(super) struct Seat {
-    turns: Arc<Turns>,
     idle_since: AtomicU64,
-    _place: Place,
+    place: Place,
 }
 
 // === impl Houses ===
@@ -73,6 +73,8 @@ impl Default for House {
             standing: Arc::new(Semaphore::new(STANDING)),
             bodies: Arc::new(Semaphore::new(KEPT_BODIES)),
             made: Mutex::default(),
+            seats: Mutex::default(),
+            turns: AtomicU64::new(0),
         }
     }
 }
@@ -81,6 +83,58 @@ impl House {
     /// Whether all of `places` are taken.
     pub(super) fn is_full(&self, places: usize) -> bool {
         self.taken.load(Ordering::Relaxed) >= places
+    }
+
+    /// A place for a connection that is just being set up.
+    pub(super) fn seat(self: &Arc<Self>) -> Arc<Seat> {
+        Arc::new(Seat {
+            idle_since: AtomicU64::new(BUSY),
+            place: Place::take(Arc::clone(self)),
+        })
+    }
+
+    /// Who has taken a seat can be asked to leave.
+    pub(super) fn seated(&self, seat: Arc<Seat>, task: AbortHandle) {
+        self.seats().insert(task.id(), (seat, task));
+    }
+
+    /// A seat is free again.
+    pub(super) fn left(&self, task: task::Id) {
+        // Dropped after the lock is.
+        let _seat = self.seats().remove(&task);
+    }
+
+    /// Closes the connection that is idle longest; false when every connection carries a request.
+    pub(super) fn make_room(&self) -> bool {
+        let mut seats = self.seats();
+        let idle = seats
+            .iter()
+            .filter_map(|(id, (seat, _))| Some((seat.idle_since()?, *id)));
+        let longest = idle.min().map(|(_, id)| id);
+        let Some((seat, task)) = longest.and_then(|id| seats.remove(&id)) else {
+            return false;
+        };
+        let taken = seat.take_away();
+        if taken {
+            drop(seats);
+            task.abort();
+        } else {
+            seats.insert(task.id(), (seat, task));
+        }
+        taken
+    }
+
+    /// Closes every connection that is idle.
+    pub(super) fn close_idle(&self) {
+        for (seat, task) in self.seats().values() {
+            if seat.take_away() {
+                task.abort();
+            }
+        }
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<task::Id, (Arc<Seat>, AbortHandle)>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Room to be told that there is no place; `None` when that is taken too.
@@ -155,18 +209,9 @@ impl Drop for Place {
 // === impl Seat ===
 
 impl Seat {
-    /// A place for a connection that is just being set up.
-    pub(super) fn new(turns: Arc<Turns>, house: Arc<House>) -> Self {
-        Self {
-            turns,
-            idle_since: AtomicU64::new(BUSY),
-            _place: Place::take(house),
-        }
-    }
-
     /// The connection waits for its next request.
     pub(super) fn idle(&self) {
-        let turn = self.turns.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let turn = self.place.0.turns.fetch_add(1, Ordering::Relaxed) + 1;
         self.idle_since.store(turn, Ordering::Release);
     }
 
@@ -201,19 +246,15 @@ impl Seat {
 
 #[cfg(test)]
 mod tests {
-    use super::{House, Houses, Seat, Turns};
+    use super::{House, Houses};
     use std::sync::Arc;
-
-    fn seat(turns: &Arc<Turns>) -> Seat {
-        Seat::new(Arc::clone(turns), Arc::new(House::default()))
-    }
 
     #[test]
     fn places_are_counted_over_all_threads_and_given_back() {
         let houses = Houses::default();
-        let (policy, turns) = (Arc::from("ci"), Arc::new(Turns::default()));
-        let here = Seat::new(Arc::clone(&turns), houses.of(&policy));
-        let there = Seat::new(turns, houses.of(&policy));
+        let policy = Arc::from("ci");
+        let here = houses.of(&policy).seat();
+        let there = houses.of(&policy).seat();
 
         assert!(houses.of(&policy).is_full(2));
         assert!(!houses.of(&Arc::from("other")).is_full(1));
@@ -223,7 +264,7 @@ mod tests {
 
     #[test]
     fn only_an_idle_seat_can_be_taken_away_and_only_once() {
-        let seat = seat(&Arc::new(Turns::default()));
+        let seat = Arc::new(House::default()).seat();
         assert!(!seat.take_away(), "busy from the start");
 
         seat.idle();
@@ -237,8 +278,8 @@ mod tests {
 
     #[test]
     fn the_seat_that_is_idle_longest_has_the_smallest_turn() {
-        let turns = Arc::new(Turns::default());
-        let (first, second) = (seat(&turns), seat(&turns));
+        let house = Arc::new(House::default());
+        let (first, second) = (house.seat(), house.seat());
         first.idle();
         second.idle();
 

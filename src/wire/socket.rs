@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_send_buffer_size, socket_send_buffer_size};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use tokio::io::Interest;
 use tokio::net::unix::UCred;
 use tokio::net::{TcpStream, UnixStream};
@@ -43,7 +43,7 @@ enum State {
 }
 
 impl Socket {
-    /// A Unix stream that does not block and that the event loop does not know.
+    /// A Unix socket that does not block and that the event loop does not know.
     pub fn fresh(stream: OwnedFd) -> Self {
         Self(State::Fresh(stream))
     }
@@ -80,6 +80,20 @@ impl Socket {
             buffer.filled(read.as_ref().map_or(0, |moved| moved.count));
             read
         })
+    }
+
+    /// Of a listening socket: takes in the next connection, which the event loop is not told of.
+    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
+        let mut taken = None;
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        ready!(self.poll_io(cx, Interest::READABLE, |fd| {
+            taken = Some(accept_with(fd, flags)?);
+            Ok(Moved {
+                count: 1,
+                is_all: true,
+            })
+        }))?;
+        Poll::Ready(taken.ok_or_else(|| io::ErrorKind::WouldBlock.into()))
     }
 
     /// Writes what fits now, and waits for nothing: 0 when nothing does.

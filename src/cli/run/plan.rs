@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use super::{Arguments, Refusal};
 use crate::fleet::{self, Post};
@@ -40,10 +41,16 @@ fn settings(arguments: &Arguments, environment: &Environment) -> Result<Settings
         audit: arguments.audit.clone(),
         keep: arguments.audit_allowed,
         log: arguments.log.into(),
-        threads: NonZeroUsize::from(
-            std::num::NonZeroU16::new(arguments.threads).unwrap_or(std::num::NonZeroU16::MIN),
-        ),
+        threads: threads(arguments.threads),
     })
+}
+
+/// How many threads carry calls: two are enough to be no bottleneck before one engine (docs/performance.md,
+/// "Threads").
+fn threads(asked: Option<u16>) -> NonZeroUsize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    let number = asked.map_or(cores.min(2), usize::from);
+    NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// SECURITY: a gate on Docker's own path would replace a stopped engine's socket, and then ask

@@ -4,7 +4,6 @@ use std::fs::DirBuilder;
 use std::future::pending;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -26,12 +25,11 @@ use crate::audit::Audit;
 use crate::cli::console::Console;
 use crate::engine::{self, AskError, EngineState, EngineVersion};
 use crate::fleet::Post;
-use crate::policy::Policy;
 use crate::proxy::dial::Address;
 use crate::proxy::identity;
 use crate::proxy::limits::{self, Limits};
 use crate::proxy::listen::{self, kernel_words};
-use crate::proxy::{self, Gate, Shared};
+use crate::proxy::{self, Gate, Part, Shared};
 use crate::settings::{LogFormat, memory_file};
 
 /// How long the first question to the engine may hold up the start. Clients queue meanwhile.
@@ -72,11 +70,11 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
     let state = EngineState::seen_from(identity::own_container().as_deref());
     let shared = Arc::new(Shared::new(docker.clone(), state.clone(), audit, bounds));
     remember(&posts, &settings.state_dir, &shared)?;
-    let doors: Vec<Door> = posts
-        .iter()
-        .zip(listeners)
-        .map(|(post, listener)| (Arc::clone(&post.loaded.policy), listener))
-        .collect();
+    let gates = posts.iter().zip(listeners).map(|(post, listener)| Gate {
+        policy: Arc::clone(&post.loaded.policy),
+        listener,
+    });
+    let parts = proxy::divide(gates.collect(), settings.threads.get());
 
     let ended = runtime.block_on(async {
         let engine = first_answer(&docker, &state).await;
@@ -93,7 +91,7 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
         );
         let watching = hangs_on_events(&posts, &state).then(|| Arc::clone(&shared));
         let follower = Follower::start(docker, state, watching)?;
-        let ended = carry(doors, shared, settings.threads.get(), &mut signals).await;
+        let ended = carry(parts, shared, &mut signals).await;
         follower.end();
         ended
     });
@@ -175,32 +173,25 @@ fn remember(posts: &[Post], state_dir: &Path, shared: &Shared) -> Result<(), Ref
     Ok(())
 }
 
-/// A policy and the listener of its socket.
-type Door = (Arc<Policy>, UnixListener);
-
-/// Serves on this thread and on `threads - 1` others, until a signal; then lets calls in flight
-/// end. A second signal ends at once.
-async fn carry(
-    doors: Vec<Door>,
-    shared: Arc<Shared>,
-    threads: usize,
-    signals: &mut Signals,
-) -> io::Result<()> {
+/// Serves the first part on this thread and each other on one of its own, until a signal; then lets calls in
+/// flight end. A second signal ends at once.
+async fn carry(parts: Vec<Part>, shared: Arc<Shared>, signals: &mut Signals) -> io::Result<()> {
     let (tell, told) = watch::channel(());
+    let mut parts = parts.into_iter();
+    let Some(here) = parts.next() else {
+        return Ok(());
+    };
     let mut others = Vec::new();
-    for number in 1..threads {
-        let gates = gates(&doors)?;
-        let (shared, told) = (Arc::clone(&shared), told.clone());
+    for (number, part) in parts.enumerate() {
+        let serving = part.run(Arc::clone(&shared), until_told(told.clone()));
         let runtime = runtime()?;
-        let body = move || runtime.block_on(proxy::run(gates, shared, until_told(told)));
         others.push(
             thread::Builder::new()
-                .name(format!("gate-{number}"))
-                .spawn(body)?,
+                .name(format!("gate-{}", number + 1))
+                .spawn(move || runtime.block_on(serving))?,
         );
     }
-    let here = proxy::run(gates(&doors)?, shared, until_told(told));
-    drop(doors);
+    let here = here.run(shared, until_told(told));
     tokio::pin!(here);
     tokio::select! {
         () = &mut here => {}
@@ -226,16 +217,6 @@ async fn carry(
 /// Completes when the other end of the channel is gone.
 async fn until_told(mut told: watch::Receiver<()>) {
     while told.changed().await.is_ok() {}
-}
-
-fn gates(doors: &[Door]) -> io::Result<Vec<Gate>> {
-    let gate = |(policy, listener): &Door| {
-        Ok(Gate {
-            policy: Arc::clone(policy),
-            listener: listener.try_clone()?,
-        })
-    };
-    doors.iter().map(gate).collect()
 }
 
 async fn first_answer(docker: &Address, state: &EngineState) -> Result<EngineVersion, AskError> {

@@ -154,6 +154,29 @@ fn places_are_counted_over_all_threads() {
 }
 
 #[test]
+fn a_newcomer_takes_the_place_of_whoever_is_idle_longest_on_any_thread() {
+    let docker = engine();
+    let gate = Gate::start(
+        docker.path(),
+        &TWO_PLACES.replace("= 2", "= 60"),
+        &["--threads", "2"],
+    );
+    wait_until("the probe of the harness is forgotten", || {
+        gate.client().get("/version").status() == 200
+    });
+    // More than one thread keeps to itself, so that newcomers go to the other one.
+    let mut clients: Vec<_> = (0..60).map(|_| gate.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/version").status(), 200);
+    }
+
+    assert_eq!(gate.client().get("/version").status(), 200);
+
+    clients[0].expect_closed();
+    assert!(clients[1..].iter().all(Client::is_quiet));
+}
+
+#[test]
 fn only_so_many_bodies_are_kept_in_memory() {
     let docker = FakeDocker::saying("{}");
     let gates = inside(&docker, Limits::default());

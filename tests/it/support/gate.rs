@@ -112,19 +112,18 @@ impl Gate {
         )
     }
 
-    /// What the kernel tells about each of the gate's threads: its name, and where.
-    pub(crate) fn threads(&self) -> Vec<(String, PathBuf)> {
+    /// Where the kernel tells about the gate's thread of this name.
+    pub(crate) fn thread(&self, name: &str) -> PathBuf {
         let tasks = Path::new("/proc")
             .join(self.child.id().to_string())
             .join("task");
-        let mut threads: Vec<_> = fs::read_dir(tasks)
-            .unwrap()
-            .map(|task| task.unwrap().path())
-            .map(|task| (fs::read_to_string(task.join("comm")).unwrap(), task))
-            .map(|(name, task)| (name.trim().to_owned(), task))
-            .collect();
-        threads.sort();
-        threads
+        let is_named = |task: &PathBuf| {
+            fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        wait_for(&format!("a thread named {name}"), || {
+            let mut tasks = fs::read_dir(&tasks).unwrap();
+            tasks.find_map(|task| Some(task.unwrap().path()).filter(is_named))
+        })
     }
 
     /// Asks the gate to stop, as a supervisor does.
