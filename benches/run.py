@@ -67,14 +67,15 @@ def measure_rounds(rig, names, wanted, rounds):
             if turn >= s.rounds: continue
             who = list(names)
             if scenario in ("list_c64", "pin_c64") and "quaygate" in names: who.insert(who.index("quaygate") + 1, "quaygate-all")
-            for name in (who if turn % 2 == 0 else who[::-1]):
-                if s.denies and name in ("direct", "l4"): continue
-                if rig.late(): return raw
-                if s.kind == "idle":
-                    keep(name, scenario, measure_idle(rig, name, s, scenario))
-                    continue
-                pinned = CORES[s.cores] if len(ALL_CPUS) > 1 else None
-                keep(name, scenario, rig.cell(name, s.argv, f"r{turn + 1} {scenario}", pinned))
+            pinned = CORES[s.cores] if len(ALL_CPUS) > 1 else None
+            for piece in range(s.slices):
+                for name in (who if (turn + piece) % 2 == 0 else who[::-1]):
+                    if s.denies and name in ("direct", "l4"): continue
+                    if rig.late(): return raw
+                    if s.kind == "idle":
+                        keep(name, scenario, measure_idle(rig, name, s, scenario))
+                    else:
+                        keep(name, scenario, rig.cell(name, s.argv, f"r{turn + 1} {scenario}", pinned))
     return raw
 
 

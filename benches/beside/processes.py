@@ -101,11 +101,12 @@ def accepts(path):
 class Process:
     """A server that is ours, from its socket's first accept to its end."""
 
-    def __init__(self, name, argv, sock, work):
+    def __init__(self, name, argv, sock, work, cpus=None):
         self.name, self.sock = name, sock
         errors = f"{work}/{name}.err"
+        own = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
         with open(errors, "ab") as log:
-            self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+            self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True, preexec_fn=own)
         end = time.time() + 5
         while time.time() < end:
             if self.p.poll() is not None:

@@ -41,28 +41,31 @@ class Rig:
         os.makedirs(path, exist_ok=True)
         return path
 
-    def start(self, name, peer=None):
-        """A proxy under this name; one that is there is replaced. None for no proxy."""
+    def start(self, name, peer=None, cpus=None):
+        """A proxy under this name; one that is there is replaced. None for no proxy. On `cpus` from its first moment, if
+        they are given, so that it finds as many as it has."""
         peer = peer or PEERS[name]
-        self.end(name)
+        key = where(name, cpus)
+        self.end(key)
         if peer is None:
             return None
-        folder = self.folder(name)
+        folder = self.folder(key)
         listen = folder + "/p.sock"
-        self.procs[name] = Process(name, peer(folder, listen, self.up), listen, self.work)
-        return self.procs[name]
+        self.procs[key] = Process(key, peer(folder, listen, self.up), listen, self.work, cpus)
+        return self.procs[key]
 
     def end(self, name):
-        process = self.procs.pop(name, None)
-        if process:
-            process.stop()
+        """Ends the proxy of this name, wherever it runs."""
+        for key in [key for key in self.procs if key == name or key.startswith(name + "-on-")]:
+            self.procs.pop(key).stop()
 
     def cell(self, name, argv, what="", pinned=None, timeout=40, sample=False):
         """Load through one proxy. `pinned`: (CPUs of the proxy, CPUs of stub and generator)."""
-        process = self.procs.get(name)
+        cpus = pinned[0] if pinned and name in PEERS else None
+        process = self.procs.get(where(name, cpus))
         try:
             if PEERS.get(name, ()) is not None and not (process and process.alive()):
-                process = self.start(name)
+                process = self.start(name, cpus=cpus)
             if pinned:
                 pin(self.stub.pid, pinned[1])
                 if process: pin(process.pid, pinned[0])
@@ -74,7 +77,7 @@ class Rig:
         finally:
             if pinned:
                 pin(self.stub.pid, ALL_CPUS)
-                if process: pin(process.pid, ALL_CPUS)
+                if process and not cpus: pin(process.pid, ALL_CPUS)
         self.say(f"{what:14} {name:16} " + brief(result))
         return result
 
@@ -123,6 +126,10 @@ class Rig:
         if "bytes" in result:
             result["cpu_s_per_gib"] = used[0] / max(1, result["bytes"]) * (1 << 30)
         return result
+
+
+def where(name, cpus):
+    return f"{name}-on-{'-'.join(map(str, sorted(cpus)))}" if cpus else name
 
 
 def brief(r):

@@ -8,9 +8,14 @@ LIST, PING, BIG, DENY = "/v1.41/containers/json", "/_ping", "/v1.41/containers/j
 class Scenario:
     argv: list
     rounds: int = 99        # at most; what the contract names is measured in every round
+    slices: int = 1         # a round's load comes in so many pieces, one proxy's after the other's
     cores: str = ""         # "apart": the proxy alone on CPU 1, stub and generator on CPU 0; "one": all of them on CPU 0
     denies: bool = False    # nothing to see where nothing is denied
     kind: str = "rps"
+
+
+# Latency that hangs on which cores the kernel chose, for as long as it keeps to its choice: more choices say more.
+SLICES = 4
 
 
 def requests(secs, conns, path, *more):
@@ -18,11 +23,11 @@ def requests(secs, conns, path, *more):
 
 
 def scenarios(secs, gib):
-    r = lambda conns, path, *more, **kw: Scenario(requests(secs, conns, path, *more), **kw)
-    hijack = lambda echo, **kw: Scenario(["hijack", "--count", "20000", "--secs", str(max(secs, .5)), "--bytes", str(echo)], kind="hijack", **kw)
+    r = lambda conns, path, *more, slices=1, **kw: Scenario(requests(secs / slices, conns, path, *more), slices=slices, **kw)
+    hijack = lambda echo, slices=1, **kw: Scenario(["hijack", "--count", "20000", "--secs", str(max(secs, .5) / slices), "--bytes", str(echo // slices)], slices=slices, kind="hijack", **kw)
     size = int(gib * (1 << 30))
     return {
-        "list_c1": r(1, LIST),
+        "list_c1": r(1, LIST, slices=SLICES),
         "list_c64": r(64, LIST),
         "pin_c64": r(64, LIST, cores="apart"),
         "one_c1": r(1, LIST, cores="one"),
@@ -33,7 +38,7 @@ def scenarios(secs, gib):
         "down": Scenario(["download", "--path", f"/v1.41/images/b{size}/get"], kind="bulk"),
         "up": Scenario(["upload", "--bytes", str(size)], kind="bulk"),
         "uplen": Scenario(["upload", "--bytes", str(size), "--len"], kind="bulk"),
-        "hijack": hijack(size // 4),
+        "hijack": hijack(size // 4, slices=SLICES),
         "one_hijack": hijack(1 << 20, cores="one"),
         "list_c10": r(10, LIST, rounds=1),
         "list_c256": r(256, LIST, rounds=1),
