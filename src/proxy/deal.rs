@@ -11,17 +11,14 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::error::SendError;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::identity::Accepted;
 use crate::wire::socket::Socket;
 
 /// How many connections the thread that takes them in carries before it deals any out.
 const FEW: usize = 40;
-
-/// How many connections of one socket may be on their way to a thread. More would only wait there.
-const ON_THE_WAY: usize = 64;
 
 /// A connection that was taken in.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ pub(super) enum Arrivals {
     /// From the socket; some go on to other threads.
     Door(Door),
     /// From the thread that takes them in.
-    Dealt(Receiver<Newcomer>),
+    Dealt(UnboundedReceiver<Newcomer>),
 }
 
 /// A listening socket, and the threads behind it.
@@ -53,13 +50,13 @@ pub(super) enum Arrivals {
 pub(super) struct Door {
     listener: Socket,
     own: Load,
-    others: Vec<(Load, Sender<Newcomer>)>,
+    others: Vec<(Load, UnboundedSender<Newcomer>)>,
 }
 
 /// Divides a socket's connections among as many threads as there are loads, the first of which takes them in.
 pub(super) fn deal(listener: UnixListener, loads: &[Load]) -> Vec<Arrivals> {
     let ways = loads.iter().skip(1).map(|load| {
-        let (to, from) = channel(ON_THE_WAY);
+        let (to, from) = unbounded_channel();
         ((load.clone(), to), Arrivals::Dealt(from))
     });
     let (others, dealt): (_, Vec<_>) = ways.unzip();
@@ -90,17 +87,17 @@ impl Arrivals {
 
 impl Door {
     /// Passes a connection on, or gives it back to be carried here.
+    ///
+    /// INVARIANT: no more are on their way to a thread than are carried here, since they count there.
     fn deal(&self, stream: OwnedFd, accepted: Accepted) -> Option<Newcomer> {
         let own = self.own.carried();
         let lightest = self.others.iter().min_by_key(|(load, _)| load.carried());
         match lightest.filter(|(load, _)| own >= FEW && own > load.carried()) {
             None => Some(self.own.burden(stream, accepted)),
-            Some((load, way)) => match way.try_send(load.burden(stream, accepted)) {
+            Some((load, way)) => match way.send(load.burden(stream, accepted)) {
                 Ok(()) => None,
-                // That thread has enough to do, or is gone.
-                Err(TrySendError::Full(back) | TrySendError::Closed(back)) => {
-                    Some(self.own.burden(back.stream, accepted))
-                }
+                // That thread is gone.
+                Err(SendError(back)) => Some(self.own.burden(back.stream, accepted)),
             },
         }
     }
@@ -134,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    fn doors(threads: usize) -> (Door, Vec<Receiver<Newcomer>>, Vec<Load>) {
+    fn doors(threads: usize) -> (Door, Vec<UnboundedReceiver<Newcomer>>, Vec<Load>) {
         let loads: Vec<_> = (0..threads).map(|_| Load::default()).collect();
         let (listener, _peer) = UnixStream::pair().unwrap();
         let mut arrivals = deal(OwnedFd::from(listener).into(), &loads).into_iter();
@@ -179,16 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_takes_nothing_gets_nothing() {
+    fn a_thread_that_takes_nothing_gets_no_more_than_the_first_carries() {
         let (door, dealt, loads) = doors(2);
-        let mut here: Vec<_> = (0..10 * FEW).filter_map(|_| connection(&door)).collect();
+        let here: Vec<_> = (0..10 * FEW).filter_map(|_| connection(&door)).collect();
 
-        let waiting = ON_THE_WAY.min(here.len());
-        assert_eq!(carried(&loads), [10 * FEW - waiting, waiting]);
+        assert_eq!(here.len(), 5 * FEW);
+        assert_eq!(carried(&loads), [5 * FEW, 5 * FEW]);
         drop(dealt);
-        let before = here.len();
-        here.extend(connection(&door));
-        assert_eq!(here.len(), before + 1, "a thread that is gone");
+        let mut after: Vec<_> = (0..4).filter_map(|_| connection(&door)).collect();
+        assert_eq!(after.len(), 4, "the other thread is gone");
+        assert_eq!(carried(&loads), [5 * FEW + 4, 0]);
+        after.clear();
+        assert_eq!(carried(&loads), [here.len(), 0]);
     }
 
     #[test]
