@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::Shared;
 use super::connection::{Connection, Serving};
 use super::deal::{Arrivals, Newcomer};
+use super::seat::Seat;
 use crate::policy::Policy;
 
 /// How long to wait after an accept that failed for want of descriptors or memory.
@@ -78,25 +79,36 @@ impl Guests {
     /// Gives a new connection a place, if need be that of the connection idle longest.
     async fn admit(&mut self, newcomer: Newcomer) {
         self.accept_failed = false;
-        if self.serving.house.is_full(self.places) {
-            // Who came or left in the same moment has not been run yet: a newcomer has not said
-            // that it is idle, and a place not been given back. This also lets everybody else have
-            // a turn between any two newcomers to a full house.
-            yield_now().await;
-            while let Some(left) = self.tasks.try_join_next_with_id() {
-                self.leave(left);
-            }
-            if self.serving.house.is_full(self.places) && !self.serving.house.make_room() {
-                self.turn_away(newcomer);
-                return;
-            }
-        }
+        let seat = match self.serving.house.seat(self.places) {
+            Some(seat) => Some(seat),
+            None => self.find_seat().await,
+        };
+        let Some(seat) = seat else {
+            self.turn_away(newcomer);
+            return;
+        };
         self.crowded = false;
-        let seat = self.serving.house.seat();
         let connection =
             Connection::new(Arc::clone(&self.serving), newcomer, Some(Arc::clone(&seat)));
         let handle = self.tasks.spawn(connection.serve());
         self.serving.house.seated(seat, handle);
+    }
+
+    /// A place in a full house.
+    async fn find_seat(&mut self) -> Option<Arc<Seat>> {
+        // Who came or left in the same moment has not been run yet: a newcomer has not said that it is
+        // idle, and a place not been given back. This also lets everybody else have a turn between any
+        // two newcomers to a full house.
+        yield_now().await;
+        while let Some(left) = self.tasks.try_join_next_with_id() {
+            self.leave(left);
+        }
+        let house = &self.serving.house;
+        if let Some(seat) = house.seat(self.places) {
+            return Some(seat);
+        }
+        // The place of whoever is closed is free in a moment.
+        house.make_room().then(|| house.seat(usize::MAX)).flatten()
     }
 
     /// Tells a client that there is no place, if there is room for that.

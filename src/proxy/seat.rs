@@ -80,17 +80,13 @@ impl Default for House {
 }
 
 impl House {
-    /// Whether all of `places` are taken.
-    pub(super) fn is_full(&self, places: usize) -> bool {
-        self.taken.load(Ordering::Relaxed) >= places
-    }
-
-    /// A place for a connection that is just being set up.
-    pub(super) fn seat(self: &Arc<Self>) -> Arc<Seat> {
-        Arc::new(Seat {
+    /// A place for a connection that is just being set up, if fewer than `places` are taken.
+    pub(super) fn seat(self: &Arc<Self>, places: usize) -> Option<Arc<Seat>> {
+        let place = Place::take(Arc::clone(self), places)?;
+        Some(Arc::new(Seat {
             idle_since: AtomicU64::new(BUSY),
-            place: Place::take(Arc::clone(self)),
-        })
+            place,
+        }))
     }
 
     /// Who has taken a seat can be asked to leave.
@@ -194,9 +190,13 @@ impl House {
 // === impl Place ===
 
 impl Place {
-    fn take(house: Arc<House>) -> Self {
-        house.taken.fetch_add(1, Ordering::Relaxed);
-        Self(house)
+    fn take(house: Arc<House>, places: usize) -> Option<Self> {
+        let one_more = |taken| (taken < places).then_some(taken + 1);
+        house
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()?;
+        Some(Self(house))
     }
 }
 
@@ -253,18 +253,18 @@ mod tests {
     fn places_are_counted_over_all_threads_and_given_back() {
         let houses = Houses::default();
         let policy = Arc::from("ci");
-        let here = houses.of(&policy).seat();
-        let there = houses.of(&policy).seat();
+        let seat = |name: &Arc<str>| houses.of(name).seat(2);
+        let both = (seat(&policy).unwrap(), seat(&policy).unwrap());
 
-        assert!(houses.of(&policy).is_full(2));
-        assert!(!houses.of(&Arc::from("other")).is_full(1));
-        drop((here, there));
-        assert!(!houses.of(&policy).is_full(1));
+        assert!(seat(&policy).is_none());
+        assert!(seat(&Arc::from("other")).is_some());
+        drop(both);
+        assert!(seat(&policy).is_some());
     }
 
     #[test]
     fn only_an_idle_seat_can_be_taken_away_and_only_once() {
-        let seat = Arc::new(House::default()).seat();
+        let seat = Arc::new(House::default()).seat(1).unwrap();
         assert!(!seat.take_away(), "busy from the start");
 
         seat.idle();
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn the_seat_that_is_idle_longest_has_the_smallest_turn() {
         let house = Arc::new(House::default());
-        let (first, second) = (house.seat(), house.seat());
+        let (first, second) = (house.seat(2).unwrap(), house.seat(2).unwrap());
         first.idle();
         second.idle();
 

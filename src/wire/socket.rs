@@ -35,22 +35,28 @@ pub struct Socket(State);
 
 #[derive(Debug)]
 enum State {
-    /// The event loop does not know it yet.
-    Fresh(OwnedFd),
+    /// The event loop does not know it yet, after so many system calls.
+    Fresh(OwnedFd, u8),
     Known(Stream),
     /// The event loop would not have it.
     Lost,
 }
 
+/// How many system calls a socket may be fresh for.
+///
+/// SECURITY: what is done without the event loop does not count for the turns that tasks get (tokio's `coop`). A
+/// client whose bytes never run dry would keep its thread from everybody else.
+const FRESH_CALLS: u8 = 8;
+
 impl Socket {
     /// A Unix socket that does not block and that the event loop does not know.
     pub fn fresh(stream: OwnedFd) -> Self {
-        Self(State::Fresh(stream))
+        Self(State::Fresh(stream, 0))
     }
 
     /// Whether the event loop does not know it yet.
     pub fn is_fresh(&self) -> bool {
-        matches!(self.0, State::Fresh(_))
+        matches!(self.0, State::Fresh(..))
     }
 
     /// Who is at the other end of a Unix stream, as the kernel recorded it when that one connected
@@ -156,7 +162,10 @@ impl Socket {
         interest: Interest,
         mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<Moved>,
     ) -> Poll<io::Result<usize>> {
-        if let State::Fresh(fd) = &self.0 {
+        if let State::Fresh(fd, calls) = &mut self.0
+            && *calls < FRESH_CALLS
+        {
+            *calls += 1;
             match call(fd.as_fd()) {
                 Err(Errno::AGAIN) => {}
                 moved => return Poll::Ready(Ok(moved?.count)),
@@ -190,19 +199,19 @@ impl Socket {
     /// Has the event loop know it.
     fn known(&mut self) -> io::Result<&Stream> {
         if self.is_fresh()
-            && let State::Fresh(fd) = std::mem::replace(&mut self.0, State::Lost)
+            && let State::Fresh(fd, _) = std::mem::replace(&mut self.0, State::Lost)
         {
             self.0 = State::Known(Stream::Unix(UnixStream::from_std(fd.into())?));
         }
         match &self.0 {
             State::Known(stream) => Ok(stream),
-            State::Fresh(_) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
+            State::Fresh(..) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     pub(super) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.0 {
-            State::Fresh(fd) => Ok(fd.as_fd()),
+            State::Fresh(fd, _) => Ok(fd.as_fd()),
             State::Known(stream) => Ok(stream.as_fd()),
             State::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -298,5 +307,44 @@ impl AsFd for Stream {
             Self::Unix(stream) => stream.as_fd(),
             Self::Tcp(stream) => stream.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_whose_bytes_never_run_dry_is_not_fresh_for_long() {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        peer.write_all(&[7; 64]).unwrap();
+        let mut socket = Socket::fresh(ours.into());
+
+        for calls in 1..=64 {
+            let mut room = [0];
+            let read = poll_fn(|cx| socket.poll_read(cx, &mut room)).await;
+            assert_eq!((read.unwrap(), room), (1, [7]));
+            assert_eq!(socket.is_fresh(), calls <= FRESH_CALLS, "{calls}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_socket_is_waited_for_when_it_has_nothing_to_say() {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut socket = Socket::fresh(ours.into());
+
+        let mut room = [0];
+        let first = poll_fn(|cx| Poll::Ready(socket.poll_read(cx, &mut room))).await;
+        assert!(first.is_pending());
+        assert!(!socket.is_fresh());
+        peer.write_all(b"x").unwrap();
+        let read = poll_fn(|cx| socket.poll_read(cx, &mut room)).await;
+        assert_eq!((read.unwrap(), room), (1, [b'x']));
     }
 }
