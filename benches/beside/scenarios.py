@@ -14,7 +14,7 @@ class Scenario:
     kind: str = "rps"
 
 
-# Latency that hangs on which cores the kernel chose, for as long as it keeps to its choice: more choices say more.
+# What hangs most on which cores the kernel chose, for as long as it keeps to its choice: more choices say more.
 SLICES = 4
 
 
@@ -32,7 +32,7 @@ def scenarios(secs, gib):
         "pin_c64": r(64, LIST, cores="apart"),
         "one_c1": r(1, LIST, cores="one"),
         "deny_c64": r(64, DENY, "--expect", "403", denies=True),
-        "connreq_c10": r(10, PING, "--close"),
+        "connreq_c10": r(10, PING, "--close", slices=SLICES),
         "pin_connreq": r(10, PING, "--close", cores="apart"),
         "list200k_c10": r(10, BIG),
         "down": Scenario(["download", "--path", f"/v1.41/images/b{size}/get"], kind="bulk"),
