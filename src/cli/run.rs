@@ -4,6 +4,7 @@
 //! with all their problems, then all sockets or none. An engine that is absent is not wrong: the
 //! gate starts, says what to do, and answers 503 until Docker is there.
 
+mod follower;
 mod plan;
 mod report;
 mod serve;

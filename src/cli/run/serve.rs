@@ -1,12 +1,11 @@
 //! Opening everything, running until a signal, closing everything.
 
 use std::fs::DirBuilder;
-use std::future::pending;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,6 +18,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::Refusal;
+use super::follower::Follower;
 use super::plan::Plan;
 use super::report::{self, Report};
 use crate::audit::Audit;
@@ -108,49 +108,6 @@ fn hangs_on_events(posts: &[Post], state: &EngineState) -> bool {
     remembers || state.own_container().is_some()
 }
 
-/// Knows the engine's version, and what happens to its objects.
-///
-/// On a thread of its own: those that carry calls wait for nothing else then. Who has a timer to look after,
-/// however far off, has the kernel set and cancel it around every wait (some 2 µs on a virtual machine).
-struct Follower {
-    tell: watch::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Follower {
-    fn start(
-        docker: Address,
-        state: EngineState,
-        watching: Option<Arc<Shared>>,
-    ) -> io::Result<Self> {
-        let (tell, told) = watch::channel(());
-        let runtime = runtime()?;
-        let watch = async move {
-            match watching {
-                Some(shared) => shared.watch().await,
-                None => pending().await,
-            }
-        };
-        let follow = async move {
-            tokio::select! {
-                () = state.follow(docker) => {}
-                () = watch => {}
-                () = until_told(told) => {}
-            }
-        };
-        let thread = thread::Builder::new()
-            .name("engine".into())
-            .spawn(move || runtime.block_on(follow))?;
-        Ok(Self { tell, thread })
-    }
-
-    fn end(self) {
-        drop(self.tell);
-        // A thread that panicked has said so.
-        let _ended = self.thread.join();
-    }
-}
-
 /// Goes on from what was created through the sockets of policies that care.
 fn remember(posts: &[Post], state_dir: &Path, shared: &Shared) -> Result<(), Refusal> {
     for post in posts.iter().filter(|post| post.loaded.policy.keeps_own()) {
@@ -215,7 +172,7 @@ async fn carry(parts: Vec<Part>, shared: Arc<Shared>, signals: &mut Signals) -> 
 }
 
 /// Completes when the other end of the channel is gone.
-async fn until_told(mut told: watch::Receiver<()>) {
+pub(super) async fn until_told(mut told: watch::Receiver<()>) {
     while told.changed().await.is_ok() {}
 }
 
@@ -233,7 +190,7 @@ async fn first_answer(docker: &Address, state: &EngineState) -> Result<EngineVer
     answer
 }
 
-fn runtime() -> io::Result<Runtime> {
+pub(super) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 

@@ -40,6 +40,16 @@ fn inside(docker: &FakeDocker, limits: Limits) -> Inside {
     )
 }
 
+/// The binary with two threads, and so many places for `/version` and `/events`.
+fn on_two_threads(docker: &FakeDocker, places: usize) -> Gate {
+    let policy = TWO_PLACES.replace("= 2", &format!("= {places}"));
+    let gate = Gate::start(docker.path(), &policy, &["--threads", "2"]);
+    wait_until("the probe of the harness is forgotten", || {
+        gate.client().get("/version").status() == 200
+    });
+    gate
+}
+
 #[test]
 fn connection_that_never_said_a_word_gives_way() {
     let docker = engine();
@@ -125,14 +135,7 @@ fn crowd_before_a_full_house_is_sent_away_and_harms_nobody() {
 #[test]
 fn places_are_counted_over_all_threads() {
     let docker = engine();
-    let gate = Gate::start(
-        docker.path(),
-        &TWO_PLACES.replace("= 2", "= 4"),
-        &["--threads", "2"],
-    );
-    wait_until("the probe of the harness is forgotten", || {
-        gate.client().get("/version").status() == 200
-    });
+    let gate = on_two_threads(&docker, 4);
 
     let mut clients: Vec<_> = (0..12).map(|_| gate.client()).collect();
     let mut streams = 0;
@@ -156,14 +159,7 @@ fn places_are_counted_over_all_threads() {
 #[test]
 fn a_newcomer_takes_the_place_of_whoever_is_idle_longest_on_any_thread() {
     let docker = engine();
-    let gate = Gate::start(
-        docker.path(),
-        &TWO_PLACES.replace("= 2", "= 60"),
-        &["--threads", "2"],
-    );
-    wait_until("the probe of the harness is forgotten", || {
-        gate.client().get("/version").status() == 200
-    });
+    let gate = on_two_threads(&docker, 60);
     // More than one thread keeps to itself, so that newcomers go to the other one.
     let mut clients: Vec<_> = (0..60).map(|_| gate.client()).collect();
     for client in &mut clients {
