@@ -45,6 +45,7 @@ use crate::audit::Audit;
 use crate::engine::EngineState;
 use crate::engine::cache::Cache;
 use crate::policy::Policy;
+use crate::wire::pipe;
 use deal::{Arrivals, Load, deal};
 use dial::Address;
 use limits::Limits;
@@ -82,6 +83,7 @@ pub struct Shared {
 impl Shared {
     /// What the gates share.
     pub fn new(docker: Address, engine: EngineState, audit: Audit, limits: Limits) -> Self {
+        pipe::allow(limits.pipes);
         Self {
             docker,
             engine,

@@ -7,6 +7,7 @@
 pub mod buffer;
 pub mod framing;
 pub mod head;
+pub mod pipe;
 pub mod relay;
 pub mod socket;
 pub mod write;

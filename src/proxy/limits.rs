@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use crate::wire::pipe;
+
 /// Bounds that hold for every client connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most connections of one socket, whatever its policy says: the process's descriptors,
     /// shared out (see [`fair_share`]).
     pub connections: usize,
+    /// The most bulk streams of the whole process that go through a pipe (see [`pipes`]).
+    pub pipes: usize,
     /// From the first byte of a head to its last: a client that dribbles must not hold a place.
     pub head_deadline: Duration,
     /// For reading a body that is kept in memory, and for handing a refusal to the client.
@@ -25,6 +29,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: usize::MAX,
+            pipes: pipe::MOST,
             head_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(30),
             linger: Duration::from_secs(1),
@@ -50,11 +55,19 @@ const FILES_EACH: usize = 2;
 /// Descriptors that belong to no connection: the runtime, logs, our own questions.
 const OWN_FILES: usize = 32;
 
+/// One pipe for so many descriptors.
+const FILES_PER_PIPE: usize = 32;
+
 /// How many connections fit into `files` descriptors when `sockets` sockets are served.
-pub fn room(files: u64, sockets: usize) -> usize {
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let own = OWN_FILES.saturating_add(sockets.saturating_mul(STANDING + 1));
+pub fn room(files: usize, sockets: usize) -> usize {
+    let own = OWN_FILES + 2 * pipes(files);
+    let own = own.saturating_add(sockets.saturating_mul(STANDING + 1));
     files.saturating_sub(own) / FILES_EACH
+}
+
+/// How many bulk streams may have a pipe at a time: each takes two descriptors.
+pub fn pipes(files: usize) -> usize {
+    (files / FILES_PER_PIPE).min(pipe::MOST)
 }
 
 /// The most connections one socket may have so that all sockets together, each with what it `asked`
@@ -91,7 +104,8 @@ mod tests {
 
     #[test]
     fn every_connection_takes_two_descriptors() {
-        assert_eq!(room(1024, 1), (1024 - 32 - 17) / 2);
+        assert_eq!(room(1024, 1), (1024 - 96 - 17) / 2);
+        assert_eq!(room(100, 1), (100 - 32 - 6 - 17) / 2);
         assert_eq!(room(10, 1), 0);
     }
 }

@@ -410,7 +410,7 @@ impl<'c> Passage<'c> {
     /// While nothing is read from the client for the request itself, its next bytes are read ahead
     /// and its end is noticed.
     fn watch_client(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        if self.up_state == Up::Sending && self.up.pending.is_empty() {
+        if self.up_state == Up::Sending && self.up.is_clear() {
             return Ok(());
         }
         while self.up_state != Up::Sending && !self.client.ended {
@@ -428,7 +428,7 @@ impl<'c> Passage<'c> {
             return Ok(());
         }
         // Bytes that wait for the client fail when it is gone.
-        if self.down.pending.is_empty() && self.client.socket.poll_gone(cx).is_ready() {
+        if self.down.is_clear() && self.client.socket.poll_gone(cx).is_ready() {
             return Err(Failure::ClientGone);
         }
         Ok(())

@@ -120,9 +120,9 @@ impl<'c> Tunnel<'c> {
 
     /// While the client is not read (it ended, or the engine is slow), its leaving is seen here.
     fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let reading = !self.up.done && self.up.flow.pending.is_empty();
+        let reading = !self.up.done && self.up.flow.is_clear();
         // Bytes that wait for the client fail when it is gone.
-        if reading || !self.down.flow.pending.is_empty() {
+        if reading || !self.down.flow.is_clear() {
             return Poll::Pending;
         }
         self.client.socket.poll_gone(cx).map(|()| true)

@@ -132,6 +132,27 @@ impl Meter {
         matches!(self.state, State::Done | State::UntilEof)
     }
 
+    /// How many bytes of payload come next, of one piece: nothing in between has to be looked at.
+    pub fn run(&self) -> u64 {
+        match self.state {
+            State::Length(left) | State::Data(left) => left,
+            State::Done
+            | State::UntilEof
+            | State::Size(..)
+            | State::SizeLf(_)
+            | State::DataCr
+            | State::DataLf
+            | State::LastCr
+            | State::LastLf
+            | State::Broken(_) => 0,
+        }
+    }
+
+    /// So many bytes of [`Meter::run`] went by unseen.
+    pub fn skip(&mut self, count: u64) {
+        self.state = self.state.pass(count);
+    }
+
     /// How many bytes are certainly still to come; 0 only when done. Whoever reads no more than
     /// this at a time never reads beyond the body.
     pub fn remaining_hint(&self) -> u64 {

@@ -5,12 +5,16 @@
 //! the other side does not take at once is kept, at most one piece; until that is gone nothing more is
 //! read. Pieces are large while the thread holds little for slow readers, and small when it holds much.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::buffer::{self, Buffer};
 use super::framing::{BadFraming, Meter};
+use super::pipe::{Filled, Pipe};
 use super::socket::Socket;
 
 /// How much is moved at a time. A bulk stream costs less in large pieces, and in this one there is
@@ -23,6 +27,12 @@ const SMALL: usize = 64 * 1024;
 /// A stream that has carried so much is a bulk stream: its sink is given room for a whole piece. Before
 /// that, it would cost two system calls and gain nothing.
 const BULK: u64 = 1024 * 1024;
+
+/// From so much payload in one piece on, a bulk stream goes the way round, through a [`Pipe`].
+const LONG: u64 = 16 * 1024;
+
+/// How much is read where a chunk ends: room for what lies between two chunks.
+const BETWEEN: usize = 64;
 
 /// How much a thread holds for slow readers before it reads no more than [`SMALL`] for each of them.
 const PLENTY: usize = 8 * 1024 * 1024;
@@ -68,6 +78,48 @@ impl End {
         self.inbox.is_empty() && !(self.socket.is_fresh() && self.socket.has_unread())
     }
 
+    /// Reads once, up to `most` bytes, and hands on those that belong to the body. Bytes beyond it go to the inbox.
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        meter: Option<&mut Meter>,
+        most: usize,
+        pass: impl FnOnce(&[u8]) -> Result<(), Broken>,
+    ) -> Poll<Result<(), Broken>> {
+        AREA.with_borrow_mut(|area| {
+            let room = area.get_mut(..most).unwrap_or_default();
+            let count = match ready!(self.socket.poll_read(cx, room)) {
+                Ok(0) => {
+                    self.ended = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(count) => count,
+                Err(error) => return Poll::Ready(self.failed(&error)),
+            };
+            let read = area.get(..count).unwrap_or_default();
+            let (body, beyond) = match meter {
+                Some(meter) => {
+                    let end = meter.take(read).map_err(Broken::Framing)?;
+                    read.split_at_checked(end).unwrap_or((read, &[]))
+                }
+                None => (read, &[][..]),
+            };
+            self.inbox.push(beyond);
+            Poll::Ready(pass(body))
+        })
+    }
+
+    /// A peer that closes with our bytes unread resets the stream (unix(7)); what it sent before has been read by
+    /// then.
+    fn failed(&mut self, error: &io::Error) -> Result<(), Broken> {
+        self.ended = error.kind() == io::ErrorKind::ConnectionReset;
+        if self.ended {
+            Ok(())
+        } else {
+            Err(Broken::Source)
+        }
+    }
+
     /// Reads once into the inbox, up to `most` bytes in hand. `Ready(0)` is the end; `Pending` also
     /// when there is no room.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
@@ -85,8 +137,22 @@ impl End {
 pub struct Flow {
     /// Taken from the source, not yet taken by the sink.
     pub pending: Buffer,
+    /// The same, and before that: payload on its way round.
+    pipe: Option<Pipe>,
+    course: Course,
     /// Bytes that the sink took, heads included.
     pub written: u64,
+}
+
+/// How payload travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// Read and written.
+    Straight,
+    /// Through the pipe.
+    Round,
+    /// Read and written, because this kernel, or who filters what we ask of it, would not have it otherwise.
+    Barred,
 }
 
 /// Why a direction stops before its end.
@@ -107,8 +173,15 @@ impl Flow {
     pub fn new() -> Self {
         Self {
             pending: Buffer::default(),
+            pipe: None,
+            course: Course::Straight,
             written: 0,
         }
+    }
+
+    /// Whether the sink has taken all that was taken from the source.
+    pub fn is_clear(&self) -> bool {
+        self.pending.is_empty() && self.pipe.as_ref().is_none_or(|pipe| pipe.holds() == 0)
     }
 
     /// Hands everything pending to the sink.
@@ -117,6 +190,12 @@ impl Flow {
         cx: &mut Context<'_>,
         sink: &mut Socket,
     ) -> Poll<Result<(), Broken>> {
+        while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.holds() > 0) {
+            match ready!(sink.poll_pour(cx, pipe)) {
+                Ok(count) if count > 0 => self.count(count, sink),
+                _ => return Poll::Ready(Err(Broken::Sink)),
+            }
+        }
         while !self.pending.is_empty() {
             match ready!(sink.poll_write(cx, self.pending.bytes())) {
                 Ok(count) if count > 0 => {
@@ -157,8 +236,81 @@ impl Flow {
                     Err(Broken::Cut)
                 });
             }
-            ready!(self.poll_step(cx, source, Some(meter), sink))?;
+            if self.goes_round(meter) {
+                ready!(self.poll_round(cx, source, meter))?;
+            } else {
+                ready!(self.poll_step(cx, source, Some(meter), sink))?;
+            }
         }
+    }
+
+    /// Whether what comes next goes through a pipe: payload of a bulk stream in long pieces.
+    fn goes_round(&mut self, meter: &Meter) -> bool {
+        let may = self.course == Course::Straight;
+        if may && self.written >= BULK && meter.run() >= LONG {
+            self.pipe = self.pipe.take().or_else(Pipe::open);
+            if self.pipe.is_some() {
+                self.course = Course::Round;
+            }
+        }
+        self.course == Course::Round
+    }
+
+    /// Fills the pipe with what has come.
+    ///
+    /// SECURITY: what is in a pipe may be pages that the sender can still write to (vmsplice(2)). So nothing that
+    /// says where a chunk ends goes in unread: the bytes between chunks are read, judged, and written to it.
+    fn poll_round(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        meter: &mut Meter,
+    ) -> Poll<Result<(), Broken>> {
+        let Some(pipe) = &mut self.pipe else {
+            return Poll::Ready(Ok(()));
+        };
+        while self.pending.is_empty() && pipe.holds() < LARGE {
+            let run = usize::try_from(meter.run()).unwrap_or(usize::MAX);
+            if run > 0 {
+                let most = run.min(LARGE - pipe.holds());
+                match source.socket.poll_fill_pipe(cx, pipe, most) {
+                    Poll::Ready(Ok(Filled::More(count))) => meter.skip(wide(count)),
+                    Poll::Ready(Ok(Filled::Full)) => break,
+                    Poll::Ready(Ok(Filled::End)) => source.ended = true,
+                    // If it is the source's, reading will say so.
+                    Poll::Ready(Err(_)) => {
+                        self.course = Course::Barred;
+                        break;
+                    }
+                    Poll::Pending if pipe.holds() > 0 => break,
+                    Poll::Pending => return Poll::Pending,
+                }
+            } else {
+                let mut read = 0;
+                let behind = |bytes: &[u8]| {
+                    read = bytes.len();
+                    if !pipe.push(bytes) {
+                        self.pending.push(bytes);
+                    }
+                    Ok(())
+                };
+                match source.poll_take(cx, Some(meter), BETWEEN, behind) {
+                    Poll::Ready(taken) => taken?,
+                    Poll::Pending if pipe.holds() > 0 => break,
+                    Poll::Pending => return Poll::Pending,
+                }
+                // Short chunks are faster read many at a time.
+                let is_cut = meter.run() == 0 && read < BETWEEN;
+                if !is_cut && meter.run() < LONG {
+                    self.course = Course::Straight;
+                    break;
+                }
+            }
+            if source.ended {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Moves raw bytes until the source ends and the sink has taken all of them.
@@ -190,33 +342,7 @@ impl Flow {
         meter: Option<&mut Meter>,
         sink: &mut Socket,
     ) -> Poll<Result<(), Broken>> {
-        AREA.with_borrow_mut(|area| {
-            let room = area.get_mut(..piece()).unwrap_or_default();
-            let count = match ready!(source.socket.poll_read(cx, room)) {
-                Ok(0) => {
-                    source.ended = true;
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(count) => count,
-                // A peer that closes with our bytes unread resets the stream (unix(7)); what it
-                // sent before has been read by then.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    source.ended = true;
-                    return Poll::Ready(Ok(()));
-                }
-                Err(_) => return Poll::Ready(Err(Broken::Source)),
-            };
-            let read = area.get(..count).unwrap_or_default();
-            let (body, beyond) = match meter {
-                Some(meter) => {
-                    let end = meter.take(read).map_err(Broken::Framing)?;
-                    read.split_at_checked(end).unwrap_or((read, &[]))
-                }
-                None => (read, &[][..]),
-            };
-            source.inbox.push(beyond);
-            Poll::Ready(self.pass(sink, body))
-        })
+        source.poll_take(cx, meter, piece(), |bytes| self.pass(sink, bytes))
     }
 
     /// Writes what the sink takes now and keeps the rest, which [`Flow::poll_flush`] waits for.
@@ -252,45 +378,4 @@ impl Default for Flow {
 /// A count of bytes as heads and the audit log want it.
 pub fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Read as _;
-    use std::os::unix::net::UnixStream;
-
-    use rustix::net::sockopt::socket_send_buffer_size;
-
-    use super::*;
-    use crate::wire::socket::Stream;
-
-    #[tokio::test]
-    async fn only_the_sink_of_a_bulk_stream_is_given_more_room() {
-        let (ours, mut peer) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        let sink = Socket::from(Stream::Unix(ours.try_into().unwrap()));
-        let ours = sink.fd().unwrap();
-        let room = || socket_send_buffer_size(ours).unwrap();
-        let before = room();
-        let mut flow = Flow::new();
-        let mut carry = |bytes: usize| {
-            let mut left = bytes;
-            while left > 0 {
-                let some = left.min(4096);
-                flow.pass(&sink, &[0; 4096][..some]).unwrap();
-                assert!(flow.pending.is_empty());
-                peer.read_exact(&mut [0; 4096][..some]).unwrap();
-                left -= some;
-            }
-        };
-
-        carry(1024 * 1024 - 1);
-        assert_eq!(room(), before);
-        carry(1);
-
-        // A machine may allow no more than its default, or have more by default.
-        let allowed = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap();
-        let allowed = 2 * allowed.trim().parse::<usize>().unwrap().min(LARGE);
-        assert_eq!(room(), before.max(allowed));
-    }
 }

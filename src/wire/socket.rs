@@ -19,6 +19,7 @@ use tokio::net::unix::UCred;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::buffer::Buffer;
+use super::pipe::{Filled, Pipe};
 
 /// A connected stream that the event loop knows.
 #[derive(Debug)]
@@ -88,6 +89,25 @@ impl Socket {
         })
     }
 
+    /// Reads up to `most` bytes into a pipe.
+    pub fn poll_fill_pipe(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        most: usize,
+    ) -> Poll<io::Result<Filled>> {
+        let mut filled = Filled::End;
+        ready!(self.poll_io(cx, Interest::READABLE, |fd| {
+            filled = pipe.fill(fd, most)?;
+            // Less than all says nothing about the socket: it may be the pipe's measure.
+            Ok(Moved {
+                count: 1,
+                is_all: true,
+            })
+        }))?;
+        Poll::Ready(Ok(filled))
+    }
+
     /// Of a listening socket: takes in the next connection, which the event loop is not told of.
     pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
         let mut taken = None;
@@ -111,22 +131,39 @@ impl Socket {
     }
 
     /// Writes what fits, as soon as anything does.
-    ///
-    /// INVARIANT: whether the event loop calls the socket writable decides nothing here, only when to try
-    /// again; see [`Socket::poll_gone`].
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.poll_io(cx, Interest::WRITABLE, |fd| {
+        self.poll_out(cx, |fd| {
             let count = send(fd, bytes, SendFlags::NOSIGNAL)?;
             Ok(Moved {
                 count,
                 is_all: count == bytes.len(),
             })
-        });
-        match written {
+        })
+    }
+
+    /// The same with what is in a pipe.
+    pub fn poll_pour(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        self.poll_out(cx, |fd| {
+            let count = pipe.pour(fd)?;
+            Ok(Moved {
+                count,
+                is_all: pipe.holds() == 0,
+            })
+        })
+    }
+
+    /// INVARIANT: whether the event loop calls the socket writable decides nothing here, only when to try
+    /// again; see [`Socket::poll_gone`].
+    fn poll_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<Moved>,
+    ) -> Poll<io::Result<usize>> {
+        match self.poll_io(cx, Interest::WRITABLE, &mut call) {
             // The task is woken by what happens from here on.
-            Poll::Pending => match self.write_now(bytes) {
-                Ok(0) => Poll::Pending,
-                written => Poll::Ready(written),
+            Poll::Pending => match call(self.fd()?) {
+                Err(Errno::AGAIN) => Poll::Pending,
+                moved => Poll::Ready(Ok(moved?.count)),
             },
             written @ Poll::Ready(_) => written,
         }

@@ -662,39 +662,41 @@ fn client_that_goes_away_after_it_stopped_sending_is_hung_up_on_too() {
 
 #[test]
 fn client_that_goes_away_is_noticed_while_bytes_are_stuck() {
-    // The client does not read and leaves; the engine does not read and the client leaves.
-    for (request, stuck) in [
-        (
-            "GET /images/app/get HTTP/1.1\r\nHost: docker\r\n\r\n",
-            "down",
-        ),
-        (
-            "POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-tar\r\nContent-Length: 1073741824\r\n\r\n",
-            "up",
-        ),
-    ] {
+    const DOWN: &str = "GET /images/app/get HTTP/1.1\r\nHost: docker\r\n\r\n";
+    const UP: &str = "POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-tar\r\nContent-Length: 1073741824\r\n\r\n";
+    // The client does not read and leaves; the engine does not read and the client leaves. At once, or after so
+    // much that the rest goes through a pipe.
+    for (request, before) in [(DOWN, 0), (UP, 0), (DOWN, 3 << 20), (UP, 3 << 20)] {
         let blocked = Signal::new();
         let pushed = blocked.clone();
         let (docker, gate) = workshop(move |exchange| {
-            if stuck == "down" {
+            if request == DOWN {
                 exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n");
                 push_until_blocked(exchange.stream());
                 pushed.set();
+            } else {
+                take(exchange.stream(), before);
             }
             exchange.wait_gone();
         });
 
         let mut client = gate.client();
         client.send_raw(request);
-        if stuck == "up" {
+        if request == UP {
             push_until_blocked(&client.writer());
         } else {
+            take(&client.writer(), before);
             blocked.wait();
         }
         drop(client);
 
         docker.wait_gone(0);
     }
+}
+
+/// Reads so much, and no more.
+fn take(mut stream: &UnixStream, bytes: usize) {
+    stream.read_exact(&mut vec![0; bytes]).unwrap();
 }
 
 #[test]

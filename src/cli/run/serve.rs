@@ -63,6 +63,7 @@ pub(super) fn serve(console: Console, plan: Plan) -> Result<(), Refusal> {
         .collect();
     let bounds = Limits {
         connections: room.map_or(usize::MAX, |room| limits::fair_share(room, &asked)),
+        pipes: limits::pipes(files.unwrap_or(usize::MAX)),
         ..Limits::default()
     };
 
@@ -219,7 +220,7 @@ fn log(console: Console, format: LogFormat) -> Result<(), Refusal> {
 
 /// Every call needs two descriptors, and the usual soft limit of 1024 is for programs that use
 /// select(2): raise it to the hard limit. Says what holds now.
-fn raise_open_files() -> Option<u64> {
+fn raise_open_files() -> Option<usize> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -227,7 +228,8 @@ fn raise_open_files() -> Option<u64> {
     };
     // An unlimited hard limit cannot be asked for on every kernel; then the soft one stays.
     let _kept = setrlimit(Resource::Nofile, raised);
-    getrlimit(Resource::Nofile).current
+    let files = getrlimit(Resource::Nofile).current;
+    files.map(|files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 /// SIGTERM and SIGINT.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use quaygate::proxy::limits::Limits;
 
-use crate::support::{FakeDocker, Gate, Inside, WORKSHOP, wait_until};
+use crate::support::{FakeDocker, Gate, Inside, Signal, WORKSHOP, wait_until};
 
 /// How many slow clients at a time.
 const CLIENTS: usize = 200;
@@ -166,6 +166,39 @@ fn tasks_end_with_their_connections() {
     wait_until("every connection's task has ended", || gates.tasks() == 1);
 }
 
+#[test]
+fn a_bulk_stream_has_a_pipe_for_as_long_as_it_lasts() {
+    const HALF: usize = 4 << 20;
+    let go = Signal::new();
+    let waiting = go.clone();
+    let docker = FakeDocker::start(move |exchange| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * HALF);
+        exchange.read_body();
+        exchange.send(head.as_bytes());
+        exchange.send(&vec![1; HALF]);
+        waiting.wait();
+        exchange.send(&vec![2; HALF]);
+    });
+    let gate = Gate::with_policy(&docker, WORKSHOP);
+    let pipes = || {
+        let files = fs::read_dir(format!("/proc/{}/fd", pid(&gate))).unwrap();
+        files
+            .filter_map(|file| fs::read_link(file.unwrap().path()).ok())
+            .filter(|file| file.to_string_lossy().starts_with("pipe:"))
+            .count()
+    };
+    let before = pipes();
+
+    let mut client = gate.client();
+    client.send("GET", "/images/app/get").read_head();
+    assert!(client.read_exact(HALF).iter().all(|byte| *byte == 1));
+    assert_eq!(pipes(), before + 2);
+    go.set();
+    assert!(client.read_exact(HALF).iter().all(|byte| *byte == 2));
+
+    wait_until("the pipe is closed", || pipes() == before);
+}
+
 /// Waits until nothing moves any more.
 fn until_still(sent: &AtomicU64, clients: usize) {
     let enough = u64::try_from(clients).unwrap() * 200 * 1024;
@@ -188,12 +221,16 @@ fn assert_cost(what: &str, before: u64, after: u64) {
 
 /// What the gate's process keeps in memory.
 fn memory_kib(gate: &Gate) -> u64 {
-    let probe = UnixStream::connect(gate.socket()).unwrap();
-    let pid = rustix::net::sockopt::socket_peercred(&probe).unwrap().pid;
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", pid(gate))).unwrap();
     let line = status
         .lines()
         .find(|line| line.starts_with("VmRSS"))
         .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn pid(gate: &Gate) -> i32 {
+    let probe = UnixStream::connect(gate.socket()).unwrap();
+    let pid = rustix::net::sockopt::socket_peercred(&probe).unwrap().pid;
+    pid.as_raw_nonzero().get()
 }
