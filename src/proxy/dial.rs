@@ -3,14 +3,15 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::wire::socket::Stream;
+use crate::wire::socket::{Socket, Stream};
 
 /// How long the engine may take to accept a connection.
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
@@ -36,8 +37,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// Opens a connection to Docker, within [`DIAL_DEADLINE`].
+/// Opens a connection to Docker that the event loop knows, within [`DIAL_DEADLINE`].
 pub async fn dial(address: &Address) -> io::Result<Stream> {
+    reach(address).await?.into_stream()
+}
+
+/// The same; the event loop knows it when there is something to wait for.
+pub(super) async fn reach(address: &Address) -> io::Result<Socket> {
     let deadline = Instant::now() + DIAL_DEADLINE;
     timeout_at(deadline, connect(address))
         .await
@@ -57,13 +63,13 @@ fn notice_silence(stream: &TcpStream) -> io::Result<()> {
     clippy::disallowed_methods,
     reason = "this is the one door to Docker that clippy.toml speaks of"
 )]
-async fn connect(address: &Address) -> io::Result<Stream> {
+async fn connect(address: &Address) -> io::Result<Socket> {
     match address {
         Address::Tcp(authority) => {
             let stream = TcpStream::connect(authority).await?;
             stream.set_nodelay(true)?;
             notice_silence(&stream)?;
-            Ok(Stream::Tcp(stream))
+            Ok(Stream::Tcp(stream).into())
         }
         // A full backlog answers EAGAIN at once instead of waiting (unix(7)), so the waiting is ours.
         Address::Unix(path) => loop {
@@ -71,7 +77,7 @@ async fn connect(address: &Address) -> io::Result<Stream> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     sleep(BACKLOG_PAUSE).await;
                 }
-                connected => return connected.map(Stream::Unix),
+                connected => return connected.map(Socket::fresh),
             }
         },
     }
@@ -79,9 +85,9 @@ async fn connect(address: &Address) -> io::Result<Stream> {
 
 /// A Unix stream is connected, or refused, when connect(2) returns: there is nothing to wait for, as
 /// tokio's own `connect` does, which costs a turn of the event loop and a system call more.
-fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+fn connect_unix(path: &Path) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-    UnixStream::from_std(socket.into())
+    Ok(socket)
 }

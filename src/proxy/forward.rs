@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::asked::Asked;
 use super::body::Body;
 use super::connection::{Connection, Serving};
-use super::dial::dial;
+use super::dial::reach;
 use super::entry::Entry;
 use super::exchange::Next;
 use super::finish::{Failure, Finish, Stay};
@@ -115,8 +115,8 @@ impl Connection {
         let mut finish = passage.run().await;
         if reused && finish == Err(Failure::EngineClosed { untouched: true }) {
             // It closed while nothing was on its way; a fresh connection can only help.
-            if let Ok(stream) = dial(&self.serving.shared.docker).await {
-                passage.redirect(End::new(stream.into()));
+            if let Ok(socket) = reach(&self.serving.shared.docker).await {
+                passage.redirect(End::new(socket));
                 finish = passage.run().await;
             }
         }
@@ -142,14 +142,12 @@ impl Connection {
 
     async fn reach_engine(&self, entry: &mut Entry) -> Result<End, Refusal> {
         let shared = Arc::clone(&self.serving.shared);
-        let dialled = dial(&shared.docker).await;
-        dialled
-            .map(|stream| End::new(stream.into()))
-            .map_err(|error| {
-                shared.engine.doubt();
-                entry.end(Outcome::UpstreamError, Some(503));
-                Refusal::unreachable(&shared.docker, &error)
-            })
+        let dialled = reach(&shared.docker).await;
+        dialled.map(End::new).map_err(|error| {
+            shared.engine.doubt();
+            entry.end(Outcome::UpstreamError, Some(503));
+            Refusal::unreachable(&shared.docker, &error)
+        })
     }
 
     async fn after_answer(&mut self, engine_stays: bool, client: Stay) -> Next {

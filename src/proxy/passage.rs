@@ -33,8 +33,8 @@ pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// How many interim answers one request may get (RFC 9110 §15.2 sets no bound; a loop must end).
 const MAX_INTERIM: u8 = 16;
 
-/// How many turns of the event loop an answer may take before a fresh client is watched meanwhile. To have
-/// the event loop know it, only to take it away again, costs a tenth of a connection that carries one call.
+/// How many turns of the event loop an answer to a fresh client may take before both ends are watched meanwhile. To
+/// have the event loop know them, only to take them away again, costs a fifth of a connection that carries one call.
 const QUICK_TURNS: u8 = 2;
 
 thread_local! {
@@ -61,6 +61,8 @@ pub(super) struct Passage<'c> {
     keeps: Keeps,
     status: Option<u16>,
     interim: u8,
+    /// Which of the quick turns this is; 0 after them.
+    turn: u8,
     scan: Scan,
     /// The place in memory of the body that is being sent.
     place: Option<OwnedSemaphorePermit>,
@@ -129,6 +131,7 @@ impl<'c> Passage<'c> {
             keeps: Keeps::default(),
             status: None,
             interim: 0,
+            turn: 0,
             scan: Scan::default(),
             place,
         })
@@ -144,13 +147,15 @@ impl<'c> Passage<'c> {
     pub(super) async fn run(&mut self) -> Result<Finish, Failure> {
         if self.client.socket.is_fresh() {
             // Its leaving is seen as soon as it is watched.
-            for _ in 0..QUICK_TURNS {
+            for turn in 1..=QUICK_TURNS {
+                self.turn = turn;
                 let moved = poll_fn(|cx| Poll::Ready(self.poll_exchange(cx))).await;
                 if let Poll::Ready(finish) = moved {
                     return finish;
                 }
                 yield_now().await;
             }
+            self.turn = 0;
         }
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -257,7 +262,13 @@ impl<'c> Passage<'c> {
 
     fn poll_more_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let begun = !self.engine.inbox.is_empty() || self.interim > 0;
-        match ready!(self.engine.poll_fill(cx, MAX_HEAD)) {
+        let read = match self.turn {
+            // It cannot have read the request yet.
+            1 if self.engine.socket.is_fresh() => Poll::Pending,
+            2.. if self.engine.socket.is_fresh() => self.engine.fill_now(MAX_HEAD),
+            _ => self.engine.poll_fill(cx, MAX_HEAD),
+        };
+        match ready!(read) {
             Ok(count) if count > 0 => Poll::Ready(Ok(())),
             Ok(_) if begun => Poll::Ready(Err(Failure::BadAnswer("answer-truncated"))),
             Err(error) if begun && error.kind() != io::ErrorKind::ConnectionReset => {

@@ -130,6 +130,16 @@ impl End {
         self.ended |= matches!(read, Poll::Ready(Ok(0)));
         read
     }
+
+    /// The same for who comes again without being woken.
+    pub fn fill_now(&mut self, most: usize) -> Poll<io::Result<usize>> {
+        if self.inbox.len() >= most {
+            return Poll::Pending;
+        }
+        let read = self.socket.fill_now(&mut self.inbox, most);
+        self.ended |= matches!(read, Poll::Ready(Ok(0)));
+        read
+    }
 }
 
 /// One direction of an exchange.

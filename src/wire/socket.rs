@@ -3,8 +3,9 @@
 //! Polled rather than awaited, because one task watches both ends of an exchange at once, and
 //! because the loop in `poll_io` knows what a system call left behind.
 //!
-//! The event loop is told of a fresh client only when there is something to wait for: a connection that is made
-//! for one request often has it in hand when it is accepted, and is done before anybody would have waited.
+//! The event loop is told of a fresh connection only when there is something to wait for: a client that connects
+//! for one request often has it in hand when it is accepted, and is done before anybody would have waited. So is
+//! the engine's connection that was made for it, when there are others to look after meanwhile.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -60,6 +61,15 @@ impl Socket {
         matches!(self.0, State::Fresh(..))
     }
 
+    /// For who does not poll it.
+    pub fn into_stream(mut self) -> io::Result<Stream> {
+        self.known()?;
+        match self.0 {
+            State::Known(stream) => Ok(stream),
+            State::Fresh(..) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
     /// Who is at the other end of a Unix stream, as the kernel recorded it when that one connected
     /// (`SO_PEERCRED`).
     pub fn peer(&mut self) -> io::Result<UCred> {
@@ -82,11 +92,15 @@ impl Socket {
         buffer: &mut Buffer,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, Interest::READABLE, |fd| {
-            let read = receive(fd, buffer.room(most).unwrap_or_default());
-            buffer.filled(read.as_ref().map_or(0, |moved| moved.count));
-            read
-        })
+        self.poll_io(cx, Interest::READABLE, |fd| receive_into(fd, buffer, most))
+    }
+
+    /// The same for who comes again without being woken: a fresh socket stays fresh.
+    pub fn fill_now(&self, buffer: &mut Buffer, most: usize) -> Poll<io::Result<usize>> {
+        match receive_into(self.fd()?, buffer, most) {
+            Err(Errno::AGAIN) => Poll::Pending,
+            moved => Poll::Ready(Ok(moved?.count)),
+        }
     }
 
     /// Reads up to `most` bytes into a pipe.
@@ -258,13 +272,16 @@ impl Socket {
     /// not take has to wait, and waiting is most of what a bulk stream costs. TCP finds its own size, and
     /// stops looking for it when told one (tcp(7)).
     pub fn make_room(&self, size: usize) {
-        if let State::Known(Stream::Unix(stream)) = &self.0 {
-            // The kernel says twice what it was told, for its own bookkeeping (socket(7)).
-            let has = socket_send_buffer_size(stream).map_or(usize::MAX, |size| size / 2);
-            if has < size {
-                // As it was, it works just as well, and slower.
-                let _as_it_was = set_socket_send_buffer_size(stream, size);
-            }
+        let fd = match &self.0 {
+            State::Fresh(fd, _) => fd.as_fd(),
+            State::Known(Stream::Unix(stream)) => stream.as_fd(),
+            State::Known(Stream::Tcp(_)) | State::Lost => return,
+        };
+        // The kernel says twice what it was told, for its own bookkeeping (socket(7)).
+        let has = socket_send_buffer_size(fd).map_or(usize::MAX, |size| size / 2);
+        if has < size {
+            // As it was, it works just as well, and slower.
+            let _as_it_was = set_socket_send_buffer_size(fd, size);
         }
     }
 
@@ -312,6 +329,13 @@ fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> rustix::io::Result<Moved> {
         count,
         is_all: count == most,
     })
+}
+
+/// Memory is borrowed for as long as there is something in it.
+fn receive_into(fd: BorrowedFd<'_>, buffer: &mut Buffer, most: usize) -> rustix::io::Result<Moved> {
+    let read = receive(fd, buffer.room(most).unwrap_or_default());
+    buffer.filled(read.as_ref().map_or(0, |moved| moved.count));
+    read
 }
 
 impl Stream {
@@ -383,5 +407,23 @@ mod tests {
         peer.write_all(b"x").unwrap();
         let read = poll_fn(|cx| socket.poll_read(cx, &mut room)).await;
         assert_eq!((read.unwrap(), room), (1, [b'x']));
+    }
+
+    #[tokio::test]
+    async fn a_fresh_socket_that_is_asked_without_waiting_stays_fresh() {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Socket::fresh(ours.into());
+        let mut buffer = Buffer::default();
+
+        assert!(socket.fill_now(&mut buffer, 64).is_pending());
+        peer.write_all(b"answer").unwrap();
+        let read = socket.fill_now(&mut buffer, 64);
+        assert!(matches!(read, Poll::Ready(Ok(6))), "{read:?}");
+        assert_eq!(buffer.bytes(), b"answer");
+        drop(peer);
+        let read = socket.fill_now(&mut buffer, 64);
+        assert!(matches!(read, Poll::Ready(Ok(0))), "{read:?}");
+        assert!(socket.is_fresh());
     }
 }
