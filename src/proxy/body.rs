@@ -66,7 +66,8 @@ impl Connection {
             let why = "the body of this request must be sent without Content-Encoding";
             return Err(self.bad_body(call, "content-encoding", why));
         }
-        let (body, place) = self.hold_body(call, head, Purpose::Judge).await?;
+        // A task of its own size, like the other.
+        let (body, place) = Box::pin(self.hold_body(call, head, Purpose::Judge)).await?;
         Ok((Some(body), place))
     }
 
@@ -100,7 +101,7 @@ impl Connection {
         }
         // It need not be sent: after an attach it would become the container's input. Dockerode,
         // docker-py and ansible send one.
-        let (body, _place) = self.hold_body(call, head, Purpose::Drop).await?;
+        let (body, _place) = Box::pin(self.hold_body(call, head, Purpose::Drop)).await?;
         // SECURITY: below API 1.24 dockerd took a whole HostConfig from a start request's body.
         let empty = body.trim_ascii().is_empty() || body.trim_ascii() == b"{}";
         if call.operation() == Some(Operation::ContainerStart) && !empty {

@@ -37,20 +37,22 @@ impl Connection {
         }
     }
 
-    /// The journey of a request.
+    /// The journey of a request, in steps of their own: what one needs takes no memory during the next, and a
+    /// stream may last for days.
     async fn carry(&mut self) -> Result<Next, Refusal> {
         let Some(buffer) = self.first_bytes().await else {
             return Ok(Next::Close);
         };
-        let Some((outgoing, entry)) = self.examine(buffer).await? else {
+        let Some((outgoing, mut entry)) = self.examine(buffer).await? else {
             return Ok(Next::Close);
         };
-        self.forward(outgoing, entry).await
+        let reused = self.reach_engine(&mut entry).await?;
+        let passed = self.pass(outgoing, reused, &mut entry).await;
+        self.conclude(passed, entry).await
     }
 
     /// From the first bytes of a head to what may be sent to Docker. `None`: the client left in the
-    /// middle. Everything that borrows the client's own bytes ends here, so that a stream that goes
-    /// on for hours does not keep them.
+    /// middle. Everything that borrows the client's own bytes ends here.
     async fn examine(&mut self, mut buffer: Buffer) -> Result<Option<(Outgoing, Entry)>, Refusal> {
         let mut deadline = None;
         let mut scan = Scan::default();

@@ -1,7 +1,6 @@
 //! From a permit to the end of Docker's answer: dial if need be, send, carry both ways, account.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -93,36 +92,84 @@ impl Outgoing {
     }
 }
 
+/// What came of a request's passage.
+#[derive(Debug)]
+pub(super) struct Passed {
+    finish: Result<Finish, Failure>,
+    /// The status that was passed on, if one was.
+    status: Option<u16>,
+    /// What the client has not taken yet.
+    down: Flow,
+}
+
+impl Passed {
+    fn not_at_all(failure: Failure) -> Self {
+        Self {
+            finish: Err(failure),
+            status: None,
+            down: Flow::new(),
+        }
+    }
+}
+
 impl Connection {
-    /// Sends a request and carries the answer back.
-    pub(super) async fn forward(
+    /// Dials the engine if there is no connection to it yet. Whether there was one.
+    pub(super) async fn reach_engine(&mut self, entry: &mut Entry) -> Result<bool, Refusal> {
+        if self.engine.is_some() {
+            return Ok(true);
+        }
+        let shared = &self.serving.shared;
+        match reach(&shared.docker).await {
+            Ok(socket) => self.engine = Some(End::new(socket)),
+            Err(error) => {
+                shared.engine.doubt();
+                entry.end(Outcome::UpstreamError, Some(503));
+                return Err(Refusal::unreachable(&shared.docker, &error));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Sends a request and carries the answer back, until it is complete or a tunnel begins.
+    pub(super) async fn pass(
         &mut self,
         outgoing: Outgoing,
-        mut entry: Entry,
-    ) -> Result<Next, Refusal> {
-        let reused = self.engine.is_some();
-        if !reused {
-            self.engine = Some(self.reach_engine(&mut entry).await?);
-        }
+        reused: bool,
+        entry: &mut Entry,
+    ) -> Passed {
         let Some(engine) = self.engine.as_mut() else {
-            return Ok(Next::Close);
+            return Passed::not_at_all(Failure::EngineClosed { untouched: true });
         };
         let house = &self.serving.house;
         let mut passage = match Passage::new(&mut self.client, engine, house, outgoing) {
             Ok(passage) => passage,
-            Err(failure) => return self.fail(failure, None, entry),
+            Err(failure) => return Passed::not_at_all(failure),
         };
         let mut finish = passage.run().await;
         if reused && finish == Err(Failure::EngineClosed { untouched: true }) {
-            // It closed while nothing was on its way; a fresh connection can only help.
-            if let Ok(socket) = reach(&self.serving.shared.docker).await {
+            // It closed while nothing was on its way; a fresh connection can only help. A task of its own size.
+            if let Ok(socket) = Box::pin(reach(&self.serving.shared.docker)).await {
                 passage.redirect(End::new(socket));
                 finish = passage.run().await;
             }
         }
-        let (status, (up, down)) = (passage.status(), passage.carried());
+        let (up, down) = passage.carried();
         entry.carried(up, down);
-        match finish {
+        Passed {
+            finish,
+            status: passage.status(),
+            down: passage.into_down(),
+        }
+    }
+
+    /// What follows from how it ended: the next request, a tunnel, or a refusal after all.
+    pub(super) async fn conclude(
+        &mut self,
+        passed: Passed,
+        mut entry: Entry,
+    ) -> Result<Next, Refusal> {
+        let status = passed.status;
+        match passed.finish {
             Ok(Finish::Answered {
                 engine_stays,
                 client,
@@ -132,22 +179,11 @@ impl Connection {
                 Ok(self.after_answer(engine_stays, client).await)
             }
             Ok(Finish::Tunnel) => {
-                let down = passage.into_down();
-                self.tunnel(down, entry, status).await;
+                self.tunnel(passed.down, entry, status).await;
                 Ok(Next::Close)
             }
             Err(failure) => self.fail(failure, status, entry),
         }
-    }
-
-    async fn reach_engine(&self, entry: &mut Entry) -> Result<End, Refusal> {
-        let shared = Arc::clone(&self.serving.shared);
-        let dialled = reach(&shared.docker).await;
-        dialled.map(End::new).map_err(|error| {
-            shared.engine.doubt();
-            entry.end(Outcome::UpstreamError, Some(503));
-            Refusal::unreachable(&shared.docker, &error)
-        })
     }
 
     async fn after_answer(&mut self, engine_stays: bool, client: Stay) -> Next {
@@ -168,7 +204,8 @@ impl Connection {
         };
         entry.end(Outcome::Aborted, status);
         let before = down.written;
-        let carried = Tunnel::new(&mut self.client, engine, down).run().await;
+        let mut tunnel = Tunnel::new(&mut self.client, engine, down);
+        let carried = tunnel.run().await;
         entry.carried(carried.up, carried.down.saturating_sub(before));
         if !carried.aborted {
             entry.end(Outcome::Complete, status);

@@ -54,7 +54,7 @@ impl<'c> Tunnel<'c> {
     }
 
     /// Runs until both directions are done or one side is gone.
-    pub(super) async fn run(mut self) -> Carried {
+    pub(super) async fn run(&mut self) -> Carried {
         let aborted = poll_fn(|cx| self.poll(cx)).await;
         Carried {
             up: self.up.flow.written,
