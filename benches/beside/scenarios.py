@@ -18,12 +18,12 @@ class Scenario:
 SLICES = 4
 
 
-def requests(secs, conns, path, *more):
-    return ["rps", "--conns", str(conns), "--secs", str(secs), "--warmup", "0.2", "--path", path, *more]
+def requests(secs, conns, path, *more, warmup=.2):
+    return ["rps", "--conns", str(conns), "--secs", str(secs), "--warmup", str(warmup), "--path", path, *more]
 
 
 def scenarios(secs, gib):
-    r = lambda conns, path, *more, slices=1, **kw: Scenario(requests(secs / slices, conns, path, *more), slices=slices, **kw)
+    r = lambda conns, path, *more, slices=1, **kw: Scenario(requests(secs / slices, conns, path, *more, warmup=.2 if slices == 1 else .1), slices=slices, **kw)
     hijack = lambda echo, slices=1, **kw: Scenario(["hijack", "--count", "20000", "--secs", str(max(secs, .5) / slices), "--bytes", str(echo // slices)], slices=slices, kind="hijack", **kw)
     size = int(gib * (1 << 30))
     return {
@@ -31,6 +31,7 @@ def scenarios(secs, gib):
         "list_c64": r(64, LIST),
         "pin_c64": r(64, LIST, cores="apart"),
         "one_c1": r(1, LIST, cores="one"),
+        "pin_c1": r(1, LIST, slices=2, cores="apart"),
         "deny_c64": r(64, DENY, "--expect", "403", denies=True),
         "connreq_c10": r(10, PING, "--close", slices=SLICES),
         "pin_connreq": r(10, PING, "--close", cores="apart"),
@@ -40,6 +41,7 @@ def scenarios(secs, gib):
         "uplen": Scenario(["upload", "--bytes", str(size), "--len"], kind="bulk"),
         "hijack": hijack(size // 4, slices=SLICES),
         "one_hijack": hijack(1 << 20, cores="one"),
+        "pin_hijack": hijack(1 << 20, slices=2, cores="apart"),
         "list_c10": r(10, LIST, rounds=1),
         "list_c256": r(256, LIST, rounds=1),
         "ping_c64": r(64, PING, rounds=1),
@@ -52,4 +54,4 @@ def scenarios(secs, gib):
 # What is measured once beside the rounds: `single.py` and `curves.py`.
 SINGLE = "start50 streams9000 binary pure syscalls profile threads targets".split()
 CURVES = "by_connections by_load".split()
-QUICK = "list_c1 one_c1 list_c64 pin_c64 deny_c64 connreq_c10 pin_connreq list200k_c10 down up uplen hijack one_hijack idle1000 start50 streams9000 binary syscalls".split()
+QUICK = "list_c1 one_c1 pin_c1 list_c64 pin_c64 deny_c64 connreq_c10 pin_connreq list200k_c10 down up uplen hijack one_hijack pin_hijack idle1000 start50 streams9000 binary syscalls".split()

@@ -33,7 +33,7 @@ def rounds(median, names, order):
             return f"{r[key] / base[key]:.2f}" if r.get(key) and base.get(key) else None
         return figure
 
-    requests = [s for s in order if s.startswith(("list", "ping", "conn", "deny", "pin", "one_c"))]
+    requests = [s for s in order if s.startswith(("list", "ping", "conn", "deny", "pin", "one")) and "hijack" not in s]
     out = [table("Requests/s", names, requests, of("rps", lambda r: f"{r['rps'] / 1000:.1f}k")),
            table("Proxy CPU µs/request", names, requests, of("cpu_us_per_req", lambda r: f"{r['cpu_us_per_req']:.2f}"))]
     for peer in ("haproxy-tuned1", "l4"):
@@ -42,7 +42,7 @@ def rounds(median, names, order):
                 table(f"Requests/s, times {peer}", proxies, requests, times("rps", peer))]
     out += [table("Latency p50 / p99 µs", names, requests, of("rps", lambda r: f"{r['p50_us']:.0f} / {r['p99_us']:.0f}")),
             table("Bulk MB/s (proxy CPU s per GiB)", names, ["down", "down4", "up", "uplen"], of("mb_per_s", lambda r: f"{r['mb_per_s']:.0f} ({r['cpu_s_per_gib']:.2f})")),
-            table("Hijacked stream: round trip p50 / p99 µs, CPU µs per round trip (hijack: 101 Upgrade; hijack200: without Upgrade)", names, ["hijack", "one_hijack", "hijack200"], of("rtts", hijacked)),
+            table("Hijacked stream: round trip p50 / p99 µs, CPU µs per round trip (hijack: 101 Upgrade; hijack200: without Upgrade)", names, ["hijack", "one_hijack", "pin_hijack", "hijack200"], of("rtts", hijacked)),
             idle(median, names)]
     return "".join(out)
 
