@@ -46,6 +46,8 @@ pub enum ResponseBody {
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     state: State,
+    /// How long the chunk is that came last, or the body that is none.
+    chunk: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +113,12 @@ impl Meter {
     }
 
     fn new(state: State) -> Self {
-        Self { state }
+        let chunk = if let State::Length(length) = state {
+            length
+        } else {
+            0
+        };
+        Self { state, chunk }
     }
 
     /// How many of these bytes belong to the body. Less than all of them means: the body ended
@@ -146,6 +153,11 @@ impl Meter {
             | State::LastLf
             | State::Broken(_) => 0,
         }
+    }
+
+    /// How long they are together with those of the same piece that went by already.
+    pub fn chunk(&self) -> u64 {
+        self.chunk
     }
 
     /// So many bytes of [`Meter::run`] went by unseen.
@@ -194,6 +206,7 @@ impl Meter {
                 | State::Broken(_) => {
                     if let Some((next, after)) = state.leap(rest) {
                         (state, rest) = (next, after);
+                        self.chunk = state.begun().unwrap_or(self.chunk);
                         continue;
                     }
                     let Some((byte, after)) = rest.split_first() else {
@@ -205,6 +218,7 @@ impl Meter {
                         return Err(bad);
                     }
                     rest = after;
+                    self.chunk = state.begun().unwrap_or(self.chunk);
                     continue;
                 }
             };
@@ -291,6 +305,15 @@ impl State {
                 Self::Done | Self::UntilEof | Self::Length(_) | Self::Data(_) | Self::Broken(_),
                 _,
             ) => self,
+        }
+    }
+
+    /// The size of the chunk that begins here.
+    fn begun(self) -> Option<u64> {
+        if let Self::Data(size) = self {
+            Some(size)
+        } else {
+            None
         }
     }
 

@@ -4,6 +4,8 @@
 //! Bytes are read into one scratch area per thread and written on in the same breath. Only what
 //! the other side does not take at once is kept, at most one piece; until that is gone nothing more is
 //! read. Pieces are large while the thread holds little for slow readers, and small when it holds much.
+//!
+//! A bulk stream's payload need not be seen, so it takes the way round: through a [`Pipe`], inside the kernel.
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ const SMALL: usize = 64 * 1024;
 /// that, it would cost two system calls and gain nothing.
 const BULK: u64 = 1024 * 1024;
 
-/// From so much payload in one piece on, a bulk stream goes the way round, through a [`Pipe`].
+/// In chunks of so much and more, a bulk stream goes the way round, through a [`Pipe`].
 const LONG: u64 = 16 * 1024;
 
 /// How much is read where a chunk ends: room for what lies between two chunks.
@@ -257,7 +259,7 @@ impl Flow {
     /// Whether what comes next goes through a pipe: payload of a bulk stream in long pieces.
     fn goes_round(&mut self, meter: &Meter) -> bool {
         let may = self.course == Course::Straight;
-        if may && self.written >= BULK && meter.run() >= LONG {
+        if may && self.written >= BULK && is_long(meter) {
             self.pipe = self.pipe.take().or_else(Pipe::open);
             if self.pipe.is_some() {
                 self.course = Course::Round;
@@ -311,7 +313,7 @@ impl Flow {
                 }
                 // Short chunks are faster read many at a time.
                 let is_cut = meter.run() == 0 && read < BETWEEN;
-                if !is_cut && meter.run() < LONG {
+                if !is_cut && !is_long(meter) {
                     self.course = Course::Straight;
                     break;
                 }
@@ -383,6 +385,11 @@ impl Default for Flow {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// In the middle of a long piece of payload.
+fn is_long(meter: &Meter) -> bool {
+    meter.run() > 0 && meter.chunk() >= LONG
 }
 
 /// A count of bytes as heads and the audit log want it.

@@ -377,6 +377,8 @@ mod tests {
     use std::io::Write as _;
     use std::os::unix::net::UnixStream;
 
+    use rustix::fs::{Mode, OFlags};
+
     use super::*;
 
     #[tokio::test]
@@ -425,5 +427,21 @@ mod tests {
         let read = socket.fill_now(&mut buffer, 64);
         assert!(matches!(read, Poll::Ready(Ok(0))), "{read:?}");
         assert!(socket.is_fresh());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_the_event_loop_will_not_have_is_gone() {
+        // It takes no file for which there is nothing to wait (epoll_ctl(2), EPERM).
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let file = rustix::fs::open("/dev/null", flags, Mode::empty()).unwrap();
+        let mut socket = Socket::fresh(file);
+
+        assert!(socket.peer().is_err());
+        assert!(socket.peer_is_gone());
+        assert!(socket.write_now(b"x").is_err());
+        poll_fn(|cx| socket.poll_gone(cx)).await;
+        let mut room = [0];
+        let read = poll_fn(|cx| socket.poll_read(cx, &mut room)).await;
+        assert!(read.is_err(), "{read:?}");
     }
 }

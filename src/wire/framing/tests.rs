@@ -191,6 +191,33 @@ proptest! {
         }
     }
 
+    /// What is skipped is payload and nothing else, however much of a run is skipped and read by turns.
+    #[test]
+    fn to_skip_a_run_is_to_read_it(
+        stream in streams(),
+        steps in prop::collection::vec((any::<bool>(), 1..40_usize), 1..60),
+    ) {
+        let (mut meter, mut twin) = (chunked(), chunked());
+        let (mut payload, mut at) = (Vec::new(), 0);
+        for (skips, most) in steps {
+            let run = usize::try_from(meter.run()).unwrap();
+            let most = most.min(stream.len() - at);
+            let piece = if skips && run > 0 { &stream[at..at + most.min(run)] } else { &stream[at..at + most] };
+            let taken = collect(&mut twin, piece, &mut payload);
+            if skips && run > 0 {
+                meter.skip(u64::try_from(piece.len()).unwrap());
+                prop_assert_eq!(taken, Ok(piece.len()));
+            } else {
+                prop_assert_eq!(meter.take(piece), taken);
+            }
+            prop_assert_eq!(meter.remaining_hint(), twin.remaining_hint());
+            prop_assert_eq!(meter.run(), twin.run());
+            let Ok(taken) = taken else { break };
+            at += taken;
+        }
+        prop_assert_eq!(meter.is_done(), twin.is_done());
+    }
+
     #[test]
     fn reading_the_hint_never_reads_past_the_end(stream in streams()) {
         let Some((_, end)) = reference(&stream) else { return Ok(()) };

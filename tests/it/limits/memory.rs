@@ -167,8 +167,9 @@ fn tasks_end_with_their_connections() {
 }
 
 #[test]
-fn a_bulk_stream_has_a_pipe_for_as_long_as_it_lasts() {
-    const HALF: usize = 4 << 20;
+fn bulk_streams_have_pipes_for_as_long_as_they_last_and_so_many_at_most() {
+    const HALF: usize = 3 << 20;
+    const MOST: usize = 32;
     let go = Signal::new();
     let waiting = go.clone();
     let docker = FakeDocker::start(move |exchange| {
@@ -189,14 +190,21 @@ fn a_bulk_stream_has_a_pipe_for_as_long_as_it_lasts() {
     };
     let before = pipes();
 
-    let mut client = gate.client();
-    client.send("GET", "/images/app/get").read_head();
-    assert!(client.read_exact(HALF).iter().all(|byte| *byte == 1));
-    assert_eq!(pipes(), before + 2);
+    let mut clients: Vec<_> = (1..MOST + 5)
+        .map(|streams| {
+            let mut client = gate.client();
+            client.send("GET", "/images/app/get").read_head();
+            assert!(client.read_exact(HALF).iter().all(|byte| *byte == 1));
+            assert_eq!(pipes(), before + 2 * streams.min(MOST));
+            client
+        })
+        .collect();
     go.set();
-    assert!(client.read_exact(HALF).iter().all(|byte| *byte == 2));
+    for client in &mut clients {
+        assert!(client.read_exact(HALF).iter().all(|byte| *byte == 2));
+    }
 
-    wait_until("the pipe is closed", || pipes() == before);
+    wait_until("the pipes are closed", || pipes() == before);
 }
 
 /// Waits until nothing moves any more.
