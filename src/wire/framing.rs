@@ -141,17 +141,10 @@ impl Meter {
 
     /// How many bytes of payload come next, of one piece: nothing in between has to be looked at.
     pub fn run(&self) -> u64 {
-        match self.state {
-            State::Length(left) | State::Data(left) => left,
-            State::Done
-            | State::UntilEof
-            | State::Size(..)
-            | State::SizeLf(_)
-            | State::DataCr
-            | State::DataLf
-            | State::LastCr
-            | State::LastLf
-            | State::Broken(_) => 0,
+        if let State::Length(left) | State::Data(left) = self.state {
+            left
+        } else {
+            0
         }
     }
 
