@@ -281,7 +281,7 @@ impl Flow {
         let Some(pipe) = &mut self.pipe else {
             return Poll::Ready(Ok(()));
         };
-        while self.pending.is_empty() && pipe.holds() < LARGE {
+        while !meter.is_done() && self.pending.is_empty() && pipe.holds() < LARGE {
             let run = usize::try_from(meter.run()).unwrap_or(usize::MAX);
             if run > 0 {
                 let most = run.min(LARGE - pipe.holds());
